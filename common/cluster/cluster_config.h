@@ -1,0 +1,81 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/cluster/partition_map.h"
+#include "common/env/file_system.h"
+#include "common/status.h"
+
+namespace freshet {
+
+// A cluster file: which processes make up a cluster, where they run and how. Every role reads the
+// same file. docs/configuration.md documents each key; relative paths are relative to the file.
+
+struct LogSettings {
+  std::string level = "info";  // trace, debug, info, warn, error
+  bool json = false;           // one JSON object a line instead of text
+};
+
+struct CoordinatorSettings {
+  std::string host = "127.0.0.1";
+  uint16_t port = 0;       // 0: any; found through run_dir. Several hosts need a fixed one
+  uint16_t http_port = 0;  // metrics
+  std::string state_dir;   // default: <run_dir>/coordinator
+  int64_t cut_every_ms = 1000;
+  uint32_t base_every = 100;         // every so many versions is a base
+  int64_t member_timeout_ms = 3000;  // a member silent for so long is dead
+  int64_t rpc_timeout_ms = 10'000;   // of one step of a cut
+  int64_t restore_timeout_ms = 600'000;
+};
+
+struct PsSettings {
+  std::vector<std::string> hosts = {"127.0.0.1"};  // one process each
+  uint16_t port = 0;                               // server i listens on port + i; 0: any
+  uint16_t http_port = 0;                          // likewise
+  uint32_t owner_threads = 1;  // per server; each owns a share of its partitions
+  uint32_t io_threads = 1;
+};
+
+struct WorkerSettings {
+  std::vector<std::string> hosts = {"127.0.0.1"};
+  uint16_t http_port = 0;
+  std::string job;  // path of the worker config (common/job/job_config.h)
+};
+
+// The items that serving can recommend: a delimited file with a row for each.
+struct CatalogueSettings {
+  std::string path;  // empty: no recall, no recommend
+  std::string delimiter = ",";
+  bool quoted = false;
+  bool header = false;
+  std::vector<std::string> columns;
+  std::string id_column;
+  std::string title_column;  // empty: no titles
+};
+
+struct ServingSettings {
+  std::vector<std::string> hosts = {"127.0.0.1"};
+  uint16_t http_port = 0;
+  uint32_t http_threads = 1;
+  int64_t poll_every_ms = 100;  // how often the log is looked at, beside being told
+  CatalogueSettings catalogue;
+};
+
+struct ClusterConfig {
+  std::string path;  // of this file, absolute
+  std::string name;
+  std::string run_dir;  // addresses, pids, process logs; local to each host
+  std::string log_dir;  // the version log; every process must see the same
+  uint32_t partition_count = kDefaultPartitionCount;
+  LogSettings log;
+  CoordinatorSettings coordinator;
+  PsSettings ps;
+  WorkerSettings worker;
+  ServingSettings serving;
+};
+
+// InvalidArgument: all that is wrong with the file, with lines.
+StatusOr<ClusterConfig> LoadClusterConfig(FileSystem& files, const std::string& path);
+
+}  // namespace freshet

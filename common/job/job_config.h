@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "common/env/file_system.h"
+#include "common/model/model.h"
+#include "common/sample/sample_format.h"
+#include "common/status.h"
+#include "common/stream/stream.h"
+#include "proto/model.pb.h"
+
+namespace freshet {
+
+enum class Consistency {
+  kAsp,  // workers never wait for each other
+  kBsp,  // step by step, pushes applied in order of workers: deterministic
+};
+
+struct TrainingSettings {
+  uint32_t batch_size = 512;
+  // A batch that is not full goes out when its first sample has waited this long. Not in bsp,
+  // where only full batches, and the last ones, do.
+  int64_t max_batch_wait_ms = 20;
+  Consistency consistency = Consistency::kAsp;
+  uint32_t batches_ahead = 3;  // pulled before they are computed; bsp: none
+  uint32_t pushes_in_flight = 3;
+  int64_t rpc_timeout_ms = 2000;  // of one try; tries go on until the session ends
+};
+
+// A worker config: what is learned, from what, and how. docs/configuration.md documents each key;
+// relative paths are relative to the file.
+struct JobConfig {
+  FileStreamOptions stream;
+  SampleFormat format;
+  proto::ModelSpec model;  // with its slots and variables declared
+  TrainingSettings training;
+};
+
+// InvalidArgument: all that is wrong with the file, with lines.
+StatusOr<JobConfig> LoadJobConfig(FileSystem& files, const std::string& path);
+
+// XXH3 of the serialized model, in hex: what makes versions compatible.
+std::string ModelHash(const proto::ModelSpec& model);
+
+}  // namespace freshet

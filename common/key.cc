@@ -1,0 +1,15 @@
+#include "common/key.h"
+
+#include <xxhash.h>
+
+namespace freshet {
+
+uint64_t SlotSeed(std::string_view slot) {
+  return XXH3_64bits(slot.data(), slot.size());
+}
+
+Key HashKey(uint64_t slot_seed, std::string_view value) {
+  return XXH3_64bits_withSeed(value.data(), value.size(), slot_seed);
+}
+
+}  // namespace freshet

@@ -1,0 +1,45 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/key.h"
+#include "common/sample/sample.h"
+
+namespace freshet {
+
+// The features of a batch that are looked up in one embedding variable: a sparse matrix by samples,
+// whose entries name a row among the batch's unique keys.
+struct SparseInput {
+  std::vector<Key> keys;               // unique, in order of first use
+  std::vector<uint32_t> sample_begin;  // [samples + 1], into the three below
+  std::vector<uint32_t> rows;          // index into keys
+  std::vector<float> values;
+  std::vector<uint16_t> slots;
+};
+
+struct Batch {
+  std::vector<float> labels;
+  std::vector<float> weights;
+  std::vector<uint64_t> sample_ids;  // hash of stream partition and offset
+  int64_t max_event_time_ms = 0;
+  int64_t newest_arrival_ms = 0;
+  std::vector<SparseInput> inputs;  // one per embedding variable
+
+  size_t size() const { return labels.size(); }
+};
+
+// What was pulled for a batch. Borrowed.
+struct Parameters {
+  std::vector<std::span<const float>> embeddings;  // per variable: [keys * dim]
+  std::vector<std::span<const float>> dense;       // per dense variable
+};
+
+// Same shapes as Parameters; the model adds to it.
+struct Gradients {
+  std::vector<std::span<float>> embeddings;
+  std::vector<std::span<float>> dense;
+};
+
+}  // namespace freshet

@@ -1,0 +1,66 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/env/clock.h"
+#include "common/env/file_system.h"
+#include "common/status.h"
+
+// Sample streams: partitions of records, each record at an offset that can be sought.
+namespace freshet {
+
+struct Record {
+  std::string_view bytes;   // without the line end; valid until the next call of Next
+  uint64_t end_offset = 0;  // where the next record begins
+  int64_t arrival_ms = 0;   // Unix time at which the reader saw it
+};
+
+enum class ReadResult {
+  kRecord,
+  kNothingYet,  // ask again later
+  kEnd,         // no record will ever follow
+};
+
+// One thread at a time.
+class PartitionReader {
+ public:
+  virtual ~PartitionReader() = default;
+
+  // Never waits. Fills *record with kRecord. An error is final.
+  virtual StatusOr<ReadResult> Next(Record* record) = 0;
+};
+
+// Thread-safety: any thread.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  // Names, sorted. May grow while the stream lives, until complete() is true.
+  virtual StatusOr<std::vector<std::string>> Partitions() = 0;
+  // No further partition will appear.
+  virtual StatusOr<bool> Complete() = 0;
+  // From `offset` on. FailedPrecondition if the partition is shorter than that.
+  virtual StatusOr<std::unique_ptr<PartitionReader>> Open(const std::string& partition,
+                                                          uint64_t offset) = 0;
+};
+
+struct FileStreamOptions {
+  std::string path;    // a file, or a directory whose files are the partitions
+  std::string suffix;  // of a directory's files, as in ".csv"; empty: all
+  // Keep reading what is appended until a file named _SUCCESS stands in the directory (beside the
+  // file); without it the stream ends where the files end.
+  bool follow = false;
+  bool header = false;                    // the first line of each file is not a sample
+  uint64_t max_record_bytes = 1U << 20U;  // a longer line is skipped and given as an empty record
+};
+
+// Files of lines. A last line without line end is a record only when the stream is complete.
+// Names that begin with "." or "_" are no partitions. `files` and `clock` outlive the stream.
+std::unique_ptr<Stream> MakeFileStream(FileSystem& files,
+                                       Clock& clock,
+                                       const FileStreamOptions& options);
+
+}  // namespace freshet

@@ -1,0 +1,67 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/env/file_system.h"
+#include "common/ids.h"
+#include "common/status.h"
+#include "common/version_log/part_file.h"
+#include "proto/manifest.pb.h"
+
+namespace freshet {
+
+// The log of versions in a directory, one folder a version:
+//
+//   <directory>/000000000042/part-0-0.safetensors ...   written first
+//   <directory>/000000000042/manifest.json              renamed into place last: the commit
+//
+// A folder without manifest.json is no version. The newest version is the model of today; a
+// rollback is a version too (proto/manifest.proto). docs/formats/version-log.md has the details.
+// One writer (the coordinator) and any readers, also in other processes. Thread-safety: any thread.
+class VersionLog {
+ public:
+  // `files` outlives the log.
+  VersionLog(FileSystem& files, std::string directory);
+
+  const std::string& directory() const { return directory_; }
+
+  std::string VersionDirectory(VersionId version) const;
+
+  // Makes an empty folder for the parts of `version`, throwing away what a failed cut left in it.
+  // AlreadyExists if the version is committed.
+  Status Prepare(VersionId version);
+
+  // The atomic step. Checks that every part is there with its size. Syncs the part folder first.
+  Status Commit(const proto::Manifest& manifest);
+
+  // Committed versions, ascending. An absent directory is an empty log.
+  StatusOr<std::vector<VersionId>> List() const;
+
+  // The largest version number that ever had a folder, committed or not; 0 for an empty log.
+  StatusOr<VersionId> LargestUsed() const;
+
+  // DataLoss: the manifest does not match its own checksum. NotFound: not committed.
+  StatusOr<proto::Manifest> ReadManifest(VersionId version) const;
+
+  // What must be loaded, in this order, to have `version`: a base (or the first delta), then
+  // deltas. Rollbacks are resolved: they stand for their parent's chain and never appear.
+  StatusOr<std::vector<proto::Manifest>> Chain(VersionId version) const;
+
+  // Reads all of `version`'s chain and checks every checksum. OK: it can be restored.
+  Status Verify(VersionId version) const;
+
+ private:
+  FileSystem& files_;
+  const std::string directory_;
+};
+
+// Loads each part of the chain of `version` in order; `apply` gets the contents and the manifest
+// they belong to. Stops at the first error.
+Status ForEachPart(FileSystem& files,
+                   const VersionLog& log,
+                   VersionId version,
+                   PartColumns columns,
+                   const std::function<Status(const proto::Manifest&, PartContents)>& apply);
+
+}  // namespace freshet
