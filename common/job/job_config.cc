@@ -134,7 +134,7 @@ std::vector<proto::Slot> ReadSlots(const ConfigSection& root, const SampleFormat
   return slots;
 }
 
-// Keys of the model that is not yet declared: that waits until nothing else is wrong.
+// The settings alone; what they declare is seen once the slots are known.
 ModelSettings ReadModel(const ConfigSection& section) {
   constexpr uint32_t kMaxFactors = 1024;
   ModelSettings model;
@@ -181,13 +181,14 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
   const ModelSettings settings = ReadModel(model);
   ReadTraining(root.Section("training"), &job.training);
 
-  auto declared = DeclareModel(settings, std::move(slots));
-  if (declared.ok()) {
-    job.model = *std::move(declared);
-  } else if (model.Has("kind")) {
-    model.Fail("kind", fmt::format("cannot be declared: {}", MessageOf(declared.status())));
+  // With a stand-in for the slots, so that their errors, which have been told, are not told again.
+  proto::Slot stand_in;
+  stand_in.set_name("slot");
+  if (const auto declared = DeclareModel(settings, {stand_in}); !declared.ok()) {
+    model.Fail("kind", fmt::format("does not work: {}", MessageOf(declared.status())));
   }
   FRESHET_RETURN_IF_ERROR(file.Finish());
+  FRESHET_ASSIGN_OR_RETURN(job.model, DeclareModel(settings, std::move(slots)));
   // What the file cannot get wrong any more; they are asked because they have the last word.
   FRESHET_ASSIGN_OR_RETURN(const FeatureMapper mapper, FeatureMapper::Make(job.model));
   FRESHET_RETURN_IF_ERROR(MakeSampleParser(job.format, mapper).status());
