@@ -209,6 +209,16 @@ bool ConfigSection::Has(std::string_view key) const {
   return node_->Find(key) != nullptr;
 }
 
+std::vector<std::string> ConfigSection::Keys() const {
+  std::vector<std::string> keys;
+  if (node_->yaml != nullptr) {
+    for (const auto& entry : node_->yaml->entries) {
+      keys.push_back(entry.key);
+    }
+  }
+  return keys;
+}
+
 template <typename T>
 void ConfigSection::Optional(std::string_view key, T* value) const {
   if constexpr (IsList<T>::value) {

@@ -19,6 +19,8 @@ class ConfigFile;
 class ConfigSection {
  public:
   bool Has(std::string_view key) const;
+  // The keys that the file has here, in its order. Does not make them known.
+  std::vector<std::string> Keys() const;
 
   // Leaves *value alone if the key is absent (Required: that is an error). T: bool, int, int64_t,
   // uint16_t, uint32_t, uint64_t, double, float, std::string, std::vector<std::string>,
