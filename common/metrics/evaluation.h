@@ -16,6 +16,7 @@ class EvaluationSums {
   EvaluationSums();
   explicit EvaluationSums(const proto::Evaluation& evaluation);
 
+  // `log_loss` of the sample alone; the weight is applied here.
   void Add(float prediction, float log_loss, float label, float weight);
   void Merge(const EvaluationSums& other);
   void Clear();
@@ -25,12 +26,14 @@ class EvaluationSums {
 
   // Area under the ROC curve, ties within a bucket counted half; 0.5 without both classes.
   double Auc() const;
+  // Weighted; 0 without a sample.
   double MeanLogLoss() const;
   // Predicted over observed; 0 without a positive.
   double Calibration() const;
 
  private:
   uint64_t samples_ = 0;
+  double weight_sum_ = 0.0;
   double log_loss_sum_ = 0.0;
   double prediction_sum_ = 0.0;
   double label_sum_ = 0.0;
