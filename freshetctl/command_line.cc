@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/cluster/cluster_config.h"
+#include "common/config/nearest.h"
 #include "common/process/process.h"
 #include "freshetctl/cluster_commands.h"
 #include "freshetctl/config_commands.h"
@@ -69,7 +70,7 @@ class CommandLine {
       app_.exit(success, context_.out, context_.err);
       return {};
     } catch (const CLI::ParseError& error) {
-      return Outcome::Usage(std::string(error.what()) + "\nfreshetctl --help lists the commands");
+      return WrongUsage(error.what());
     }
     return command_();
   }
@@ -82,6 +83,21 @@ class CommandLine {
     CLI::App* const added = parent->add_subcommand(name, description);
     added->callback([this, command = std::move(command)] { command_ = command; });
     return added;
+  }
+
+  // A mistyped command gets the nearest one, anything else what CLI11 says.
+  Outcome WrongUsage(const std::string& error) const {
+    const std::vector<std::string> rest = app_.remaining();
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app_.get_subcommands({})) {
+      commands.push_back(command->get_name());
+    }
+    const bool unknown_command = app_.get_subcommands().empty() && !rest.empty();
+    return Outcome::Usage((unknown_command ? fmt::format("unknown command '{}': {}",
+                                                         rest.front(),
+                                                         Suggestion(rest.front(), commands))
+                                           : error) +
+                          "\nfreshetctl --help lists the commands");
   }
 
   void AddClusterCommands() {

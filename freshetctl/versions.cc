@@ -87,7 +87,7 @@ std::string JsonRow(const proto::Manifest& manifest, bool is_newest) {
       R"("metrics":{}}})",
       manifest.version(),
       manifest.parent(),
-      KindName(manifest),
+      proto::Manifest::Kind_Name(manifest.kind()),
       is_newest,
       manifest.epoch(),
       manifest.created_unix_ms(),

@@ -55,19 +55,22 @@ class Screen {
     if (quiet_) {
       return;
     }
+    if (!context_.terminal && shown_at_ && now - *shown_at_ < kLineEvery) {
+      return;
+    }
+    shown_at_ = now;
     if (context_.terminal) {
       Draw(status.ok() ? StatusLines(*status, rate)
                        : std::vector<std::string>{MessageOf(status.status())});
-    } else if (!last_line_ || now - *last_line_ >= kLineEvery) {
+    } else {
       Print(status, rate);
-      last_line_ = now;
     }
   }
 
   // What was reached at the end is shown, however short the time since the line before.
   void ShowLast(nanoseconds now, const StatusOr<proto::StatusResponse>& status, double rate) {
-    if (last_line_ != now) {
-      last_line_.reset();
+    if (shown_at_ != now) {
+      shown_at_.reset();
       Show(now, status, rate);
     }
   }
@@ -95,7 +98,7 @@ class Screen {
   const Context& context_;
   const bool quiet_;
   size_t drawn_ = 0;
-  std::optional<nanoseconds> last_line_;
+  std::optional<nanoseconds> shown_at_;
 };
 
 Status TimedOut(int64_t timeout_ms, const StatusOr<proto::StatusResponse>& status) {
