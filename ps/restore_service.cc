@@ -114,24 +114,28 @@ Status RestoreService::Load(const std::shared_ptr<Session>& session, VersionId v
     FRESHET_ASSIGN_OR_RETURN(model, ModelOf(version));
   }
   if (model != nullptr) {
-    FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
-      shard.Declare(*model);
-      return absl::OkStatus();
-    }));
-    FRESHET_RETURN_IF_ERROR(ForEachPart(
-        files_,
-        log_,
-        version,
-        PartColumns::kAll,
-        [&](const proto::Manifest& manifest, const PartContents& contents) {
-          FRESHET_RETURN_IF_ERROR(session->CheckNotClosed());
-          return Annotate(
-              RunOnAllAndWait(owners_, [&](Shard& shard) { return shard.Load(contents); }),
-              fmt::format("version {}", manifest.version()));
-        }));
+    FRESHET_RETURN_IF_ERROR(LoadParts(*session, *model, version));
   }
   session->Open(std::move(model));
   return session->CheckNotClosed();
+}
+
+Status RestoreService::LoadParts(const Session& session,
+                                 const proto::ModelSpec& model,
+                                 VersionId version) {
+  FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&model](Shard& shard) {
+    shard.Declare(model);
+    return absl::OkStatus();
+  }));
+  const auto load_part = [&](const proto::Manifest& manifest, const PartContents& contents) {
+    if (Status closed = session.CheckNotClosed(); !closed.ok()) {
+      return closed;
+    }
+    return Annotate(
+        RunOnAllAndWait(owners_, [&contents](Shard& shard) { return shard.Load(contents); }),
+        fmt::format("version {}", manifest.version()));
+  };
+  return ForEachPart(files_, log_, version, PartColumns::kAll, load_part);
 }
 
 // Of the last manifest of the chain: a rollback has no model of its own. Null: a rollback to

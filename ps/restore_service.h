@@ -35,6 +35,7 @@ class RestoreService {
   // On the restoring thread.
   void Run(const std::shared_ptr<Session>& session, VersionId version, rpc::Responder respond);
   Status Load(const std::shared_ptr<Session>& session, VersionId version);
+  Status LoadParts(const Session& session, const proto::ModelSpec& model, VersionId version);
   StatusOr<std::shared_ptr<const proto::ModelSpec>> ModelOf(VersionId version) const;
 
   CurrentSession& current_;
