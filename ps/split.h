@@ -18,8 +18,8 @@ namespace freshet::ps {
 // Which of a run's keys one owner thread has.
 struct OwnedRun {
   uint32_t variable = 0;
-  std::span<const Key> keys;
-  std::span<const uint32_t> positions;  // of the keys in the run; empty: all of it, in order
+  std::span<const Key> keys = {};
+  std::span<const uint32_t> positions = {};  // of the keys in the run; empty: all of it, in order
   uint64_t first_float = 0;  // where the run's rows begin among the floats of the payload
   uint64_t floats = 0;       // keys of the run * dim
 };
