@@ -91,10 +91,6 @@ void TcpConnection::Start() {
 }
 
 void TcpConnection::Read() {
-  if (unsent_bytes_ > options_.max_unsent_bytes) {
-    reading_paused_ = true;
-    return;
-  }
   const FrameReader::Space space = reader_.space();
   const std::array<asio::mutable_buffer, 3> buffers = {
       asio::mutable_buffer(space[0].data(), space[0].size()),
@@ -120,19 +116,21 @@ void TcpConnection::OnRead(const asio::error_code& error, size_t bytes) {
   }
   reader_.Filled(bytes);
   TakeFrames();
-  if (owner_ != nullptr) {
-    Read();
-  }
 }
 
 void TcpConnection::TakeFrames() {
   while (owner_ != nullptr) {
+    if (unsent_bytes_ > options_.max_unsent_bytes) {
+      reading_paused_ = true;
+      return;
+    }
     StatusOr<std::optional<Frame>> frame = reader_.Next();
     if (!frame.ok()) {
       Refuse(frame.status());
       return;
     }
     if (!frame->has_value()) {
+      Read();
       return;
     }
     if (const Status status = owner_->OnFrame(*std::move(*frame)); !status.ok()) {
@@ -202,8 +200,9 @@ void TcpConnection::Sent(size_t bytes) {
     unsent_.pop_front();
   }
   if (reading_paused_ && unsent_bytes_ <= options_.max_unsent_bytes / 2) {
+    // Not at once: frames may come back to the sender, which is in the middle of its work.
     reading_paused_ = false;
-    Read();
+    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->TakeFrames(); });
   }
 }
 

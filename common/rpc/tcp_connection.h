@@ -30,7 +30,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
 
   struct Options {
     FrameLimits limits;
-    // Nothing is read while more than this is unsent.
+    // No frame is taken, and nothing read, while more than this is unsent.
     uint64_t max_unsent_bytes = UINT64_MAX;
   };
 
@@ -59,6 +59,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
 
   void Read();
   void OnRead(const asio::error_code& error, size_t bytes);
+  // Hands on the whole frames received, then reads on, unless too much is unsent.
   void TakeFrames();
   void Write();
   void GatherUnsent();

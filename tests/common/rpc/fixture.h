@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/check.h"
 #include "common/rpc/rpc.h"
+#include "tests/common/rpc/wire.h"
 
 namespace freshet::rpc {
 
@@ -26,10 +27,6 @@ inline constexpr Method kNobody{1004};
 
 inline Buffer BytesOf(const std::string& text) {
   return Buffer::CopyOf(std::as_bytes(std::span(text)));
-}
-
-inline std::string TextOf(const Buffer& buffer) {
-  return {reinterpret_cast<const char*>(buffer.data()), buffer.size()};
 }
 
 inline Message MakeText(const std::string& head, const std::string& body = "") {
