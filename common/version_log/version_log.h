@@ -33,25 +33,38 @@ class VersionLog {
   Status Prepare(VersionId version);
 
   // The atomic step. Checks that every part is there with its size. Syncs the part folder first.
+  // Sets `format` itself. After any error but InvalidArgument, FailedPrecondition, NotFound and
+  // AlreadyExists the version may or may not be committed: ask ReadManifest.
   Status Commit(const proto::Manifest& manifest);
 
   // Committed versions, ascending. An absent directory is an empty log.
   StatusOr<std::vector<VersionId>> List() const;
 
+  // The largest committed version; 0 for an empty log. Cheaper than List: looks only until it has
+  // one.
+  StatusOr<VersionId> Newest() const;
+
   // The largest version number that ever had a folder, committed or not; 0 for an empty log.
   StatusOr<VersionId> LargestUsed() const;
 
   // DataLoss: the manifest does not match its own checksum. NotFound: not committed.
+  // FailedPrecondition: written by a newer program.
   StatusOr<proto::Manifest> ReadManifest(VersionId version) const;
 
   // What must be loaded, in this order, to have `version`: a base (or the first delta), then
-  // deltas. Rollbacks are resolved: they stand for their parent's chain and never appear.
+  // deltas. Rollbacks are resolved: they stand for their parent's chain and never appear, so that
+  // the last manifest is the one whose positions and metrics belong to the model. Empty for a
+  // rollback to 0, the model without rows. DataLoss: a version on the way is missing or damaged.
   StatusOr<std::vector<proto::Manifest>> Chain(VersionId version) const;
 
   // Reads all of `version`'s chain and checks every checksum. OK: it can be restored.
   Status Verify(VersionId version) const;
 
  private:
+  std::string ManifestPath(VersionId version) const;
+  StatusOr<bool> IsCommitted(VersionId version) const;
+  Status MakeFolder(VersionId version);
+
   FileSystem& files_;
   const std::string directory_;
 };

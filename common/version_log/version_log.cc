@@ -1,0 +1,227 @@
+#include "common/version_log/version_log.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "common/version_log/manifest_file.h"
+
+namespace freshet {
+namespace {
+
+constexpr char kManifestName[] = "manifest.json";
+constexpr uint64_t kMaxManifestBytes = 256U << 20U;
+
+std::string FolderName(VersionId version) {
+  return fmt::format("{:012}", version.value());
+}
+
+// Nothing if `name` is no folder of ours.
+std::optional<VersionId> VersionOfFolder(const std::string& name) {
+  constexpr size_t kMaxDigits = 19;  // any such number fits into 64 bits
+  if (name.empty() || name.size() > kMaxDigits ||
+      name.find_first_not_of("0123456789") != std::string::npos) {
+    return std::nullopt;
+  }
+  const VersionId version(std::stoull(name));
+  if (version.value() == 0 || FolderName(version) != name) {
+    return std::nullopt;
+  }
+  return version;
+}
+
+// Every folder of a version, committed or not, ascending.
+StatusOr<std::vector<VersionId>> Folders(FileSystem& files, const std::string& directory) {
+  const StatusOr<std::vector<std::string>> names = files.List(directory);
+  if (absl::IsNotFound(names.status())) {
+    return std::vector<VersionId>();
+  }
+  if (!names.ok()) {
+    return names.status();
+  }
+  std::vector<VersionId> versions;
+  for (const std::string& name : *names) {
+    if (const std::optional<VersionId> version = VersionOfFolder(name)) {
+      versions.push_back(*version);
+    }
+  }
+  std::sort(versions.begin(), versions.end());
+  return versions;
+}
+
+StatusOr<bool> Exists(FileSystem& files, const std::string& path) {
+  const StatusOr<FileInfo> info = files.Stat(path);
+  if (info.ok()) {
+    return true;
+  }
+  return absl::IsNotFound(info.status()) ? StatusOr<bool>(false) : info.status();
+}
+
+Status CheckPartsThere(FileSystem& files,
+                       const std::string& folder,
+                       const proto::Manifest& manifest) {
+  for (const proto::PartFile& part : manifest.parts()) {
+    FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(folder + "/" + part.name()));
+    if (info.bytes != part.bytes()) {
+      return FailedPrecondition("part {}/{} has {} bytes, its server wrote {}",
+                                folder,
+                                part.name(),
+                                info.bytes,
+                                part.bytes());
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string ParentOf(const std::string& path) {
+  // Of "log/" too, the parent is that of "log".
+  const std::filesystem::path absolute = std::filesystem::path(path + "/.").lexically_normal();
+  const std::string parent = absolute.parent_path().parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+}  // namespace
+
+VersionLog::VersionLog(FileSystem& files, std::string directory)
+    : files_(files), directory_(std::move(directory)) {}
+
+std::string VersionLog::VersionDirectory(VersionId version) const {
+  return directory_ + "/" + FolderName(version);
+}
+
+std::string VersionLog::ManifestPath(VersionId version) const {
+  return VersionDirectory(version) + "/" + kManifestName;
+}
+
+StatusOr<bool> VersionLog::IsCommitted(VersionId version) const {
+  return Exists(files_, ManifestPath(version));
+}
+
+Status VersionLog::MakeFolder(VersionId version) {
+  FRESHET_ASSIGN_OR_RETURN(const bool log_exists, Exists(files_, directory_));
+  FRESHET_RETURN_IF_ERROR(files_.CreateDirectories(VersionDirectory(version)));
+  return log_exists ? absl::OkStatus() : files_.SyncDirectory(ParentOf(directory_));
+}
+
+Status VersionLog::Prepare(VersionId version) {
+  if (version.value() == 0) {
+    return InvalidArgument("versions are numbered from 1");
+  }
+  FRESHET_ASSIGN_OR_RETURN(const bool committed, IsCommitted(version));
+  if (committed) {
+    return AlreadyExists("{}: version {} is committed", directory_, version.value());
+  }
+  FRESHET_RETURN_IF_ERROR(files_.RemoveAll(VersionDirectory(version)));
+  FRESHET_RETURN_IF_ERROR(MakeFolder(version));
+  return files_.SyncDirectory(directory_);
+}
+
+Status VersionLog::Commit(const proto::Manifest& manifest) {
+  const VersionId version(manifest.version());
+  FRESHET_ASSIGN_OR_RETURN(const std::string content, SerializeManifest(manifest));
+  FRESHET_ASSIGN_OR_RETURN(const bool committed, IsCommitted(version));
+  if (committed) {
+    return AlreadyExists("{}: version {} is committed", directory_, version.value());
+  }
+  const std::string folder = VersionDirectory(version);
+  FRESHET_RETURN_IF_ERROR(MakeFolder(version));
+  FRESHET_RETURN_IF_ERROR(CheckPartsThere(files_, folder, manifest));
+  // The names of the parts, and of the folder, are on disk before the manifest can be.
+  FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(folder));
+  FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+  return WriteFileAtomically(files_, ManifestPath(version), content);
+}
+
+StatusOr<std::vector<VersionId>> VersionLog::List() const {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<VersionId> folders, Folders(files_, directory_));
+  std::vector<VersionId> versions;
+  for (const VersionId version : folders) {
+    FRESHET_ASSIGN_OR_RETURN(const bool committed, IsCommitted(version));
+    if (committed) {
+      versions.push_back(version);
+    }
+  }
+  return versions;
+}
+
+StatusOr<VersionId> VersionLog::Newest() const {
+  FRESHET_ASSIGN_OR_RETURN(std::vector<VersionId> folders, Folders(files_, directory_));
+  for (; !folders.empty(); folders.pop_back()) {
+    FRESHET_ASSIGN_OR_RETURN(const bool committed, IsCommitted(folders.back()));
+    if (committed) {
+      return folders.back();
+    }
+  }
+  return VersionId(0);
+}
+
+StatusOr<VersionId> VersionLog::LargestUsed() const {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<VersionId> folders, Folders(files_, directory_));
+  return folders.empty() ? VersionId(0) : folders.back();
+}
+
+StatusOr<proto::Manifest> VersionLog::ReadManifest(VersionId version) const {
+  const std::string path = ManifestPath(version);
+  FRESHET_ASSIGN_OR_RETURN(const bool committed, Exists(files_, path));
+  if (!committed) {
+    return NotFound("{}: there is no version {}", directory_, version.value());
+  }
+  const StatusOr<std::string> content = ReadFile(files_, path, kMaxManifestBytes);
+  if (absl::IsResourceExhausted(content.status())) {
+    return DataLoss("is no manifest: {}", MessageOf(content.status()));
+  }
+  if (!content.ok()) {
+    return content.status();
+  }
+  return ParseManifest(path, *content, version);
+}
+
+StatusOr<std::vector<proto::Manifest>> VersionLog::Chain(VersionId version) const {
+  std::vector<proto::Manifest> chain;
+  // Ends: a manifest whose parent is not smaller than itself is refused.
+  VersionId next = version;
+  while (next.value() != 0) {
+    StatusOr<proto::Manifest> manifest = ReadManifest(next);
+    if (!manifest.ok()) {
+      if (next == version) {
+        return manifest.status();
+      }
+      return DataLoss("version {} needs version {}, which cannot be read: {}",
+                      version.value(),
+                      next.value(),
+                      MessageOf(manifest.status()));
+    }
+    next = VersionId(manifest->kind() == proto::Manifest::BASE ? 0 : manifest->parent());
+    if (manifest->kind() != proto::Manifest::ROLLBACK) {
+      chain.push_back(*std::move(manifest));
+    }
+  }
+  std::reverse(chain.begin(), chain.end());
+  return chain;
+}
+
+Status VersionLog::Verify(VersionId version) const {
+  return ForEachPart(
+      files_, *this, version, PartColumns::kAll, [](const proto::Manifest&, const PartContents&) {
+        return absl::OkStatus();
+      });
+}
+
+Status ForEachPart(FileSystem& files,
+                   const VersionLog& log,
+                   VersionId version,
+                   PartColumns columns,
+                   const std::function<Status(const proto::Manifest&, PartContents)>& apply) {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(version));
+  for (const proto::Manifest& manifest : chain) {
+    const std::string folder = log.VersionDirectory(VersionId(manifest.version()));
+    for (const proto::PartFile& part : manifest.parts()) {
+      FRESHET_ASSIGN_OR_RETURN(PartContents contents, ReadPart(files, folder, part, columns));
+      FRESHET_RETURN_IF_ERROR(apply(manifest, std::move(contents)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace freshet
