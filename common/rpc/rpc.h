@@ -105,6 +105,8 @@ struct TcpOptions {
   uint32_t max_head_bytes = 4U << 20U;
   uint32_t max_body_bytes = 256U << 20U;
   std::chrono::milliseconds connect_timeout{1000};
+  // A server reads no further requests from a connection to which it has more answers unsent.
+  uint64_t max_unsent_bytes = 64U << 20U;
 };
 
 std::unique_ptr<Transport> MakeTcpTransport(const TcpOptions& options = {});

@@ -1,0 +1,24 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/status.h"
+
+namespace freshet::rpc {
+
+// Warns of connections that were closed because of what came over them, at most once a second,
+// with the number of those not told of. Thread-safety: any thread.
+class RefusalLog {
+ public:
+  void Note(const std::string& peer, const Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  absl::Mutex mutex_;
+  std::chrono::steady_clock::time_point quiet_until_ ABSL_GUARDED_BY(mutex_);
+  uint64_t untold_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace freshet::rpc
