@@ -33,14 +33,14 @@ struct PsSettings {
   std::vector<std::string> hosts = {"127.0.0.1"};  // one process each
   uint16_t port = 0;                               // server i listens on port + i; 0: any
   uint16_t http_port = 0;                          // likewise
-  uint32_t owner_threads = 1;  // per server; each owns a share of its partitions
-  uint32_t io_threads = 1;
+  uint32_t owner_threads = 1;                      // each owns a share of its server's partitions
+  uint32_t io_threads = 1;                         // for its connections
 };
 
 struct WorkerSettings {
   std::vector<std::string> hosts = {"127.0.0.1"};
-  uint16_t http_port = 0;
-  std::string job;  // path of the worker config (common/job/job_config.h)
+  uint16_t http_port = 0;  // worker i: http_port + i; 0: any
+  std::string job;         // path of the worker config (common/job/job_config.h)
 };
 
 // The items that serving can recommend: a delimited file with a row for each.
@@ -56,7 +56,7 @@ struct CatalogueSettings {
 
 struct ServingSettings {
   std::vector<std::string> hosts = {"127.0.0.1"};
-  uint16_t http_port = 0;
+  uint16_t http_port = 0;  // node i: http_port + i; 0: any
   uint32_t http_threads = 1;
   int64_t poll_every_ms = 100;  // how often the log is looked at, beside being told
   CatalogueSettings catalogue;
@@ -75,7 +75,16 @@ struct ClusterConfig {
   ServingSettings serving;
 };
 
+class ConfigFile;
+
 // InvalidArgument: all that is wrong with the file, with lines.
 StatusOr<ClusterConfig> LoadClusterConfig(FileSystem& files, const std::string& path);
+// The same, from a file that has been opened.
+StatusOr<ClusterConfig> ReadClusterConfig(ConfigFile& file);
+
+// The port of the process of this rank: 0 stays 0, which means any.
+inline uint16_t PortOfRank(uint16_t first, size_t rank) {
+  return static_cast<uint16_t>(first == 0 ? 0 : first + rank);
+}
 
 }  // namespace freshet

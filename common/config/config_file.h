@@ -19,15 +19,22 @@ class ConfigFile;
 class ConfigSection {
  public:
   bool Has(std::string_view key) const;
+  // The keys that the file has here, in its order. Does not make them known.
+  std::vector<std::string> Keys() const;
 
   // Leaves *value alone if the key is absent (Required: that is an error). T: bool, int, int64_t,
-  // uint32_t, uint64_t, double, float, std::string, std::vector<std::string>, std::vector<double>.
-  // Unsigned numbers refuse a minus sign. Durations ("250ms", "5s", "2m") are read by Milliseconds,
-  // byte counts ("512KiB", "2GiB") by Bytes. Errors are kept for Finish.
+  // uint16_t, uint32_t, uint64_t, double, float, std::string, std::vector<std::string>,
+  // std::vector<double>. Unsigned numbers refuse a minus sign. Durations ("250ms", "5s", "2m") are
+  // read by Milliseconds, byte counts ("512KiB", "2GiB") by Bytes. Errors are kept for Finish, and
+  // leave *value alone. In every value ${NAME} and ${NAME:-default} stand for environment
+  // variables.
   template <typename T>
   void Optional(std::string_view key, T* value) const;
   template <typename T>
   void Required(std::string_view key, T* value) const;
+  // As Optional; also an error outside [least, most]. T: the numbers.
+  template <typename T>
+  void InRange(std::string_view key, T least, T most, T* value) const;
   void Milliseconds(std::string_view key, int64_t* value) const;
   void Bytes(std::string_view key, uint64_t* value) const;
   // The value is one of `choices`; *index gets which.
@@ -39,15 +46,15 @@ class ConfigSection {
   // Name and section of each entry of a map with free keys.
   std::vector<std::pair<std::string, ConfigSection>> Entries(std::string_view key) const;
 
-  // Keeps an error found by the caller: `key: message`, with file and line.
+  // Keeps an error found by the caller: `'key' message`, with file and line, as in "must be less
+  // than 5". The key counts as known.
   void Fail(std::string_view key, const std::string& message) const;
 
  private:
   friend class ConfigFile;
   struct Node;
-  ConfigSection(ConfigFile* file, std::shared_ptr<Node> node);
+  explicit ConfigSection(std::shared_ptr<Node> node);
 
-  ConfigFile* file_;
   std::shared_ptr<Node> node_;
 };
 
@@ -58,6 +65,7 @@ class ConfigSection {
 // Thread-safety: one thread.
 class ConfigFile {
  public:
+  // Errors of the file system; InvalidArgument: not YAML, with the line.
   static StatusOr<std::unique_ptr<ConfigFile>> Load(FileSystem& files, const std::string& path);
   static StatusOr<std::unique_ptr<ConfigFile>> Parse(const std::string& path,
                                                      const std::string& text);
@@ -71,11 +79,15 @@ class ConfigFile {
   // key, the nearest known one: InvalidArgument. Call it when all has been read.
   Status Finish();
 
+  std::string absolute_path() const;
+
+  // `path` as seen from the file's folder, as an absolute path.
+  std::string Resolve(const std::string& path) const;
+
   // Every key that was asked for, as "worker.model.factors"; lists and free keys as "slots[].name".
   const std::set<std::string>& known_keys() const;
 
  private:
-  friend class ConfigSection;
   struct Impl;
   explicit ConfigFile(std::string path);
 

@@ -125,7 +125,8 @@ class PosixFileSystem final : public FileSystem {
     }
     return FileInfo{.bytes = static_cast<uint64_t>(info.st_size),
                     .inode = info.st_ino,
-                    .is_directory = S_ISDIR(info.st_mode)};
+                    .is_directory = S_ISDIR(info.st_mode),
+                    .modified_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
   }
 
   StatusOr<std::vector<std::string>> List(const std::string& directory) override {

@@ -33,6 +33,7 @@ struct FileInfo {
   uint64_t bytes = 0;
   uint64_t inode = 0;
   bool is_directory = false;
+  int64_t modified_ns = 0;  // when the content last changed, Unix time
 };
 
 // Files as the logic sees them; a test can fail them or lose what was not synced.

@@ -36,8 +36,12 @@ struct JobConfig {
   TrainingSettings training;
 };
 
+class ConfigFile;
+
 // InvalidArgument: all that is wrong with the file, with lines.
 StatusOr<JobConfig> LoadJobConfig(FileSystem& files, const std::string& path);
+// The same, from a file that has been opened.
+StatusOr<JobConfig> ReadJobConfig(ConfigFile& file);
 
 // XXH3 of the serialized model, in hex: what makes versions compatible.
 std::string ModelHash(const proto::ModelSpec& model);

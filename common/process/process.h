@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -62,5 +63,7 @@ void SetUpLogging(const LogSettings& settings, const std::string& process);
 void BlockStopSignals();
 // Returns when one of them arrives.
 void WaitForStopSignal();
+// The same, at most for so long: false if none arrived.
+bool WaitForStopSignalFor(std::chrono::milliseconds duration);
 
 }  // namespace freshet

@@ -27,4 +27,11 @@ void WaitForStopSignal() {
   FRESHET_CHECK(sigwait(&signals, &signal) == 0);
 }
 
+bool WaitForStopSignalFor(std::chrono::milliseconds duration) {
+  const sigset_t signals = StopSignals();
+  const timespec limit{.tv_sec = duration.count() / 1000,
+                       .tv_nsec = duration.count() % 1000 * 1'000'000};
+  return sigtimedwait(&signals, nullptr, &limit) > 0;
+}
+
 }  // namespace freshet

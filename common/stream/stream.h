@@ -38,18 +38,20 @@ class Stream {
  public:
   virtual ~Stream() = default;
 
-  // Names, sorted. May grow while the stream lives, until complete() is true.
+  // Names, sorted. May grow while the stream lives, until Complete() is true; so whoever wants all
+  // of them asks for Complete() first.
   virtual StatusOr<std::vector<std::string>> Partitions() = 0;
   // No further partition will appear.
   virtual StatusOr<bool> Complete() = 0;
-  // From `offset` on. FailedPrecondition if the partition is shorter than that.
+  // From `offset` on. FailedPrecondition if the partition is shorter than that, or no record begins
+  // there.
   virtual StatusOr<std::unique_ptr<PartitionReader>> Open(const std::string& partition,
                                                           uint64_t offset) = 0;
 };
 
 struct FileStreamOptions {
-  std::string path;    // a file, or a directory whose files are the partitions
-  std::string suffix;  // of a directory's files, as in ".csv"; empty: all
+  std::string path{};    // a file, or a directory whose files are the partitions
+  std::string suffix{};  // of a directory's files, as in ".csv"; empty: all
   // Keep reading what is appended until a file named _SUCCESS stands in the directory (beside the
   // file); without it the stream ends where the files end.
   bool follow = false;
@@ -57,8 +59,10 @@ struct FileStreamOptions {
   uint64_t max_record_bytes = 1U << 20U;  // a longer line is skipped and given as an empty record
 };
 
-// Files of lines. A last line without line end is a record only when the stream is complete.
-// Names that begin with "." or "_" are no partitions. `files` and `clock` outlive the stream.
+// Files of lines, ended by LF or CRLF. A last line without line end is a record only when the
+// stream is complete. Names that begin with "." or "_" are no partitions. Files may only grow: one
+// that is cut or replaced while it is read is FailedPrecondition. `files` and `clock` outlive the
+// stream and its readers, which do not need the stream itself.
 std::unique_ptr<Stream> MakeFileStream(FileSystem& files,
                                        Clock& clock,
                                        const FileStreamOptions& options);

@@ -10,7 +10,7 @@
 namespace freshet {
 
 // What SerializeManifest writes. Fields may be added without a new number: readers skip those they
-// do not know.
+// do not know. A new kind of version needs a new number.
 inline constexpr uint32_t kManifestFormat = 1;
 
 // A version is numbered after its parent, a rollback has no parts, and parts have plain, distinct

@@ -99,9 +99,21 @@ StatusOr<bool> VersionLog::IsCommitted(VersionId version) const {
 }
 
 Status VersionLog::MakeFolder(VersionId version) {
-  FRESHET_ASSIGN_OR_RETURN(const bool log_exists, Exists(files_, directory_));
+  // A log that lies in new directories is lost with them, unless their names are on disk too.
+  std::vector<std::string> parents;
+  for (std::string path = directory_, parent = ParentOf(path); parent != path;
+       path = parent, parent = ParentOf(path)) {
+    FRESHET_ASSIGN_OR_RETURN(const bool exists, Exists(files_, path));
+    if (exists) {
+      break;
+    }
+    parents.push_back(parent);
+  }
   FRESHET_RETURN_IF_ERROR(files_.CreateDirectories(VersionDirectory(version)));
-  return log_exists ? absl::OkStatus() : files_.SyncDirectory(ParentOf(directory_));
+  for (const std::string& parent : parents) {
+    FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(parent));
+  }
+  return absl::OkStatus();
 }
 
 Status VersionLog::Prepare(VersionId version) {

@@ -1,0 +1,175 @@
+#include "common/cluster/cluster_config.h"
+
+#include <limits>
+
+#include "common/cluster/cluster_ports.h"
+#include "common/config/config_file.h"
+#include "common/config/delimited.h"
+
+namespace freshet {
+namespace {
+
+constexpr uint32_t kMaxPartitions = 65536;
+constexpr uint32_t kMaxProcesses = 1024;
+constexpr uint32_t kMaxThreads = 256;
+constexpr int64_t kMaxMilliseconds = 24LL * 3600 * 1000;
+
+// A duration from `least` to a day.
+void ReadDuration(const ConfigSection& section,
+                  const char* key,
+                  int64_t least_ms,
+                  int64_t* milliseconds) {
+  section.Milliseconds(key, milliseconds);
+  if (*milliseconds < least_ms || *milliseconds > kMaxMilliseconds) {
+    section.Fail(key, fmt::format("must be from {}ms to 24h, got {}ms", least_ms, *milliseconds));
+  }
+}
+
+// A path that is not empty, from the file's folder.
+void ReadPath(const ConfigFile& file,
+              const ConfigSection& section,
+              const char* key,
+              std::string* path) {
+  section.Required(key, path);
+  if (!section.Has(key)) {
+    return;
+  }
+  if (path->empty()) {
+    section.Fail(key, "must not be empty");
+    return;
+  }
+  *path = file.Resolve(*path);
+}
+
+// `count: 2`, or `hosts: [a, b]`, one process each.
+void ReadHosts(const ConfigSection& section, uint32_t least, std::vector<std::string>* hosts) {
+  if (section.Has("hosts") && section.Has("count")) {
+    section.Fail("count", "cannot stand beside 'hosts', which has one entry per process");
+    return;
+  }
+  if (section.Has("hosts")) {
+    section.Optional("hosts", hosts);
+    for (const std::string& host : *hosts) {
+      if (host.empty()) {
+        section.Fail("hosts", "must not hold an empty name");
+      }
+    }
+    if (hosts->size() < least || hosts->size() > kMaxProcesses) {
+      section.Fail("hosts", fmt::format("must have from {} to {} entries", least, kMaxProcesses));
+    }
+    return;
+  }
+  auto count = static_cast<uint32_t>(hosts->size());
+  section.InRange("count", least, kMaxProcesses, &count);
+  hosts->assign(count, "127.0.0.1");
+}
+
+void ReadCluster(const ConfigFile& file, const ConfigSection& section, ClusterConfig* config) {
+  section.Optional("name", &config->name);
+  ReadPath(file, section, "run_dir", &config->run_dir);
+  ReadPath(file, section, "log_dir", &config->log_dir);
+  section.InRange("partitions", 1U, kMaxPartitions, &config->partition_count);
+}
+
+void ReadLog(const ConfigSection& section, LogSettings* log) {
+  const std::vector<std::string> levels = {"trace", "debug", "info", "warn", "error"};
+  size_t level = 2;
+  section.Choice("level", levels, &level);
+  log->level = levels[level];
+  size_t format = 0;
+  section.Choice("format", {"text", "json"}, &format);
+  log->json = format == 1;
+}
+
+void ReadCoordinator(const ConfigFile& file,
+                     const ConfigSection& section,
+                     CoordinatorSettings* coordinator) {
+  section.Optional("host", &coordinator->host);
+  if (coordinator->host.empty()) {
+    section.Fail("host", "must not be empty");
+  }
+  section.Optional("port", &coordinator->port);
+  section.Optional("http_port", &coordinator->http_port);
+  if (section.Has("state_dir")) {
+    ReadPath(file, section, "state_dir", &coordinator->state_dir);
+  }
+  ReadDuration(section, "cut_every", 10, &coordinator->cut_every_ms);
+  section.InRange("base_every", 1U, std::numeric_limits<uint32_t>::max(), &coordinator->base_every);
+  ReadDuration(section, "member_timeout", 100, &coordinator->member_timeout_ms);
+  ReadDuration(section, "rpc_timeout", 1, &coordinator->rpc_timeout_ms);
+  ReadDuration(section, "restore_timeout", 1, &coordinator->restore_timeout_ms);
+}
+
+void ReadPs(const ConfigSection& section, uint32_t partition_count, PsSettings* ps) {
+  ReadHosts(section, 1, &ps->hosts);
+  section.Optional("port", &ps->port);
+  section.Optional("http_port", &ps->http_port);
+  section.InRange("owner_threads", 1U, kMaxThreads, &ps->owner_threads);
+  section.InRange("io_threads", 1U, kMaxThreads, &ps->io_threads);
+  const uint64_t owners = static_cast<uint64_t>(ps->hosts.size()) * ps->owner_threads;
+  if (owners > partition_count) {
+    section.Fail(section.Has("owner_threads") ? "owner_threads" : "count",
+                 fmt::format("makes {} owner threads in all, but there are only {} partitions to "
+                             "own; raise 'partitions' in 'cluster'",
+                             owners,
+                             partition_count));
+  }
+}
+
+void ReadWorker(const ConfigFile& file, const ConfigSection& section, WorkerSettings* worker) {
+  ReadHosts(section, 1, &worker->hosts);
+  section.Optional("http_port", &worker->http_port);
+  ReadPath(file, section, "job", &worker->job);
+}
+
+void ReadCatalogue(const ConfigFile& file,
+                   const ConfigSection& section,
+                   CatalogueSettings* catalogue) {
+  ReadPath(file, section, "path", &catalogue->path);
+  DelimitedKeys keys;
+  ReadDelimited(section, &keys);
+  section.Optional("header", &catalogue->header);
+  ReadColumn(section, "id_column", keys.columns, true, &catalogue->id_column);
+  ReadColumn(section, "title_column", keys.columns, false, &catalogue->title_column);
+  catalogue->delimiter = keys.delimiter;
+  catalogue->quoted = keys.quoted;
+  catalogue->columns = keys.columns;
+}
+
+void ReadServing(const ConfigFile& file, const ConfigSection& section, ServingSettings* serving) {
+  ReadHosts(section, 0, &serving->hosts);
+  section.Optional("http_port", &serving->http_port);
+  section.InRange("http_threads", 1U, kMaxThreads, &serving->http_threads);
+  ReadDuration(section, "poll_every", 1, &serving->poll_every_ms);
+  if (section.Has("catalogue")) {
+    ReadCatalogue(file, section.Section("catalogue"), &serving->catalogue);
+  }
+}
+
+}  // namespace
+
+StatusOr<ClusterConfig> ReadClusterConfig(ConfigFile& file) {
+  ClusterConfig config;
+  config.path = file.absolute_path();
+  config.name = "freshet";
+  const ConfigSection root = file.root();
+  ReadCluster(file, root.Section("cluster"), &config);
+  ReadLog(root.Section("log"), &config.log);
+  ReadCoordinator(file, root.Section("coordinator"), &config.coordinator);
+  ReadPs(root.Section("ps"), config.partition_count, &config.ps);
+  ReadWorker(file, root.Section("worker"), &config.worker);
+  ReadServing(file, root.Section("serving"), &config.serving);
+  CheckPorts(config, root);
+  if (config.coordinator.state_dir.empty()) {
+    config.coordinator.state_dir = config.run_dir + "/coordinator";
+  }
+  FRESHET_RETURN_IF_ERROR(file.Finish());
+  return config;
+}
+
+StatusOr<ClusterConfig> LoadClusterConfig(FileSystem& files, const std::string& path) {
+  FRESHET_ASSIGN_OR_RETURN(const auto file, ConfigFile::Load(files, path));
+  return ReadClusterConfig(*file);
+}
+
+}  // namespace freshet

@@ -1,0 +1,206 @@
+#include "common/job/job_config.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include "common/config/config_file.h"
+#include "common/config/delimited.h"
+#include "common/config/nearest.h"
+#include "common/job/optimizer_config.h"
+#include "common/sample/feature_mapper.h"
+
+namespace freshet {
+namespace {
+
+constexpr int64_t kMaxMilliseconds = 3'600'000;
+
+void ReadStream(const ConfigFile& file, const ConfigSection& section, FileStreamOptions* stream) {
+  section.Required("path", &stream->path);
+  if (section.Has("path") && stream->path.empty()) {
+    section.Fail("path", "must not be empty");
+  }
+  stream->path = file.Resolve(stream->path);
+  section.Optional("suffix", &stream->suffix);
+  section.Optional("follow", &stream->follow);
+  section.Optional("header", &stream->header);
+  constexpr uint64_t kMaxRecordBytes = 64U << 20U;
+  section.Bytes("max_record_bytes", &stream->max_record_bytes);
+  if (stream->max_record_bytes < 1 || stream->max_record_bytes > kMaxRecordBytes) {
+    section.Fail("max_record_bytes",
+                 fmt::format("must be from 1B to 64MiB, got {}B", stream->max_record_bytes));
+  }
+}
+
+// label, in both kinds; the column's name stays empty in libsvm, where the label comes first.
+void ReadLabel(const ConfigSection& section, SampleFormat* format) {
+  if (format->kind == SampleFormat::Kind::kDelimited) {
+    ReadColumn(section, "column", format->columns, true, &format->label_column);
+  }
+  double positive_at_least = 0.0;
+  if (section.Has("positive_at_least")) {
+    section.Optional("positive_at_least", &positive_at_least);
+    format->positive_at_least = positive_at_least;
+  }
+}
+
+void ReadDelimitedFormat(const ConfigSection& section, SampleFormat* format) {
+  DelimitedKeys keys;
+  ReadDelimited(section, &keys);
+  format->delimiter = keys.delimiter;
+  format->quoted = keys.quoted;
+  format->columns = keys.columns;
+  if (section.Has("weight")) {
+    ReadColumn(section.Section("weight"), "column", keys.columns, true, &format->weight_column);
+  }
+  if (section.Has("event_time")) {
+    const ConfigSection event_time = section.Section("event_time");
+    ReadColumn(event_time, "column", keys.columns, true, &format->event_time_column);
+    size_t unit = 0;
+    event_time.Choice("unit", {"s", "ms"}, &unit);
+    format->time_unit =
+        unit == 0 ? SampleFormat::TimeUnit::kSeconds : SampleFormat::TimeUnit::kMilliseconds;
+  }
+}
+
+void ReadFormat(const ConfigSection& section, SampleFormat* format) {
+  size_t kind = 0;
+  section.Choice("kind", {"delimited", "libsvm"}, &kind);
+  if (kind == 0) {
+    format->kind = SampleFormat::Kind::kDelimited;
+    ReadDelimitedFormat(section, format);
+  } else {
+    format->kind = SampleFormat::Kind::kLibsvm;
+  }
+  ReadLabel(section.Section("label"), format);
+}
+
+void ReadBuckets(const ConfigSection& section, proto::Slot* slot) {
+  std::vector<double> buckets;
+  section.Optional("buckets", &buckets);
+  bool log_bucket = false;
+  section.Optional("log_bucket", &log_bucket);
+  slot->mutable_buckets()->Assign(buckets.begin(), buckets.end());
+  slot->set_log_bucket(log_bucket);
+  if (log_bucket && !buckets.empty()) {
+    section.Fail("log_bucket", "cannot stand beside 'buckets'");
+  }
+  if (std::adjacent_find(buckets.begin(), buckets.end(), std::greater_equal<>()) != buckets.end()) {
+    section.Fail("buckets", "must grow from each entry to the next");
+  }
+}
+
+proto::Slot ReadSlot(const ConfigSection& section, const SampleFormat& format) {
+  proto::Slot slot;
+  section.Required("name", slot.mutable_name());
+  if (section.Has("name") && slot.name().empty()) {
+    section.Fail("name", "must not be empty");
+  }
+  if (format.kind == SampleFormat::Kind::kDelimited) {
+    // Without a column of its own, a slot reads the one that has its name.
+    *slot.mutable_column() = slot.name();
+    if (section.Has("column")) {
+      ReadColumn(section, "column", format.columns, true, slot.mutable_column());
+    } else {
+      ReadColumn(section, "name", format.columns, false, slot.mutable_column());
+    }
+    section.Optional("separator", slot.mutable_separator());
+    ReadBuckets(section, &slot);
+  }
+  size_t side = 0;
+  section.Choice("side", {"context", "item"}, &side);
+  slot.set_side(side == 0 ? proto::Slot::CONTEXT : proto::Slot::ITEM);
+  return slot;
+}
+
+std::vector<proto::Slot> ReadSlots(const ConfigSection& root, const SampleFormat& format) {
+  std::vector<proto::Slot> slots;
+  std::set<std::string> names;
+  const std::vector<ConfigSection> sections = root.Sections("slots");
+  for (const ConfigSection& section : sections) {
+    slots.push_back(ReadSlot(section, format));
+    if (!names.insert(slots.back().name()).second) {
+      section.Fail("name",
+                   fmt::format("must be distinct, but '{}' is there twice", slots.back().name()));
+    }
+  }
+  constexpr size_t kMaxSlots = std::numeric_limits<uint16_t>::max();
+  if (slots.empty() || slots.size() > kMaxSlots) {
+    root.Fail("slots", fmt::format("must list from 1 to {} slots", kMaxSlots));
+  } else if (format.kind == SampleFormat::Kind::kLibsvm && slots.size() > 1) {
+    root.Fail("slots", "must list one slot only: a libsvm line has no columns to tell them apart");
+  }
+  return slots;
+}
+
+// The settings alone; what they declare is seen once the slots are known.
+ModelSettings ReadModel(const ConfigSection& section) {
+  constexpr uint32_t kMaxFactors = 1024;
+  ModelSettings model;
+  section.Required("kind", &model.kind);
+  section.InRange("factors", 1U, kMaxFactors, &model.factors);
+  section.InRange("init_stddev", 0.0F, 100.0F, &model.init_stddev);
+  section.Optional("seed", &model.seed);
+  model.optimizer =
+      ReadOptimizer(section.Section("optimizer"), model.kind == "ledger" ? "ledger" : "adagrad");
+  if (model.kind == "ledger" && !model.optimizer.has_ledger()) {
+    section.Fail("optimizer", "must be of kind ledger, or left out, in a model of kind ledger");
+  }
+  model.dense_optimizer = section.Has("dense_optimizer")
+                              ? ReadOptimizer(section.Section("dense_optimizer"), "adagrad")
+                              : model.optimizer;
+  return model;
+}
+
+void ReadTraining(const ConfigSection& section, TrainingSettings* training) {
+  constexpr uint32_t kMaxBatch = 1U << 20U;
+  constexpr uint32_t kMaxInFlight = 64;
+  section.InRange("batch_size", 1U, kMaxBatch, &training->batch_size);
+  section.Milliseconds("max_batch_wait", &training->max_batch_wait_ms);
+  size_t consistency = 0;
+  section.Choice("consistency", {"asp", "bsp"}, &consistency);
+  training->consistency = consistency == 0 ? Consistency::kAsp : Consistency::kBsp;
+  section.InRange("batches_ahead", 0U, kMaxInFlight, &training->batches_ahead);
+  section.InRange("pushes_in_flight", 1U, kMaxInFlight, &training->pushes_in_flight);
+  section.Milliseconds("rpc_timeout", &training->rpc_timeout_ms);
+  if (training->rpc_timeout_ms < 1 || training->rpc_timeout_ms > kMaxMilliseconds) {
+    section.Fail("rpc_timeout", "must be from 1ms to 1h");
+  }
+  if (training->max_batch_wait_ms > kMaxMilliseconds) {
+    section.Fail("max_batch_wait", "must be from 0ms to 1h");
+  }
+}
+
+}  // namespace
+
+StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
+  JobConfig job;
+  const ConfigSection root = file.root();
+  ReadStream(file, root.Section("stream"), &job.stream);
+  ReadFormat(root.Section("format"), &job.format);
+  std::vector<proto::Slot> slots = ReadSlots(root, job.format);
+  const ConfigSection model = root.Section("model");
+  const ModelSettings settings = ReadModel(model);
+  ReadTraining(root.Section("training"), &job.training);
+
+  // With a stand-in for the slots, so that their errors, which have been told, are not told again.
+  proto::Slot stand_in;
+  stand_in.set_name("slot");
+  if (const auto declared = DeclareModel(settings, {stand_in}); !declared.ok()) {
+    model.Fail("kind", fmt::format("does not work: {}", MessageOf(declared.status())));
+  }
+  FRESHET_RETURN_IF_ERROR(file.Finish());
+  FRESHET_ASSIGN_OR_RETURN(job.model, DeclareModel(settings, std::move(slots)));
+  // What the file cannot get wrong any more; they are asked because they have the last word.
+  FRESHET_ASSIGN_OR_RETURN(const FeatureMapper mapper, FeatureMapper::Make(job.model));
+  FRESHET_RETURN_IF_ERROR(MakeSampleParser(job.format, mapper).status());
+  return job;
+}
+
+StatusOr<JobConfig> LoadJobConfig(FileSystem& files, const std::string& path) {
+  FRESHET_ASSIGN_OR_RETURN(const auto file, ConfigFile::Load(files, path));
+  return ReadJobConfig(*file);
+}
+
+}  // namespace freshet

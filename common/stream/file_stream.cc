@@ -1,0 +1,100 @@
+#include <filesystem>
+#include <utility>
+
+#include "common/stream/line_reader.h"
+#include "common/stream/stream.h"
+
+namespace freshet {
+namespace {
+
+constexpr const char* kSuccessName = "_SUCCESS";
+
+class FileStream final : public Stream {
+ public:
+  FileStream(FileSystem& files, Clock& clock, FileStreamOptions options)
+      : files_(files), clock_(clock), options_(std::move(options)) {}
+
+  StatusOr<std::vector<std::string>> Partitions() override {
+    FRESHET_ASSIGN_OR_RETURN(const bool is_directory, IsDirectory());
+    if (!is_directory) {
+      return std::vector<std::string>{std::filesystem::path(options_.path).filename().string()};
+    }
+    FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(options_.path));
+    std::vector<std::string> partitions;
+    for (const std::string& name : names) {
+      if (!IsPartitionName(name)) {
+        continue;
+      }
+      const auto info = files_.Stat(options_.path + "/" + name);
+      if (info.ok() && !info->is_directory) {
+        partitions.push_back(name);
+      } else if (!info.ok() && !absl::IsNotFound(info.status())) {
+        return info.status();
+      }
+    }
+    return partitions;
+  }
+
+  StatusOr<bool> Complete() override {
+    if (!options_.follow) {
+      return true;
+    }
+    FRESHET_ASSIGN_OR_RETURN(const bool is_directory, IsDirectory());
+    const auto marker = files_.Stat(Folder(is_directory) + kSuccessName);
+    if (!marker.ok() && !absl::IsNotFound(marker.status())) {
+      return marker.status();
+    }
+    return marker.ok();
+  }
+
+  StatusOr<std::unique_ptr<PartitionReader>> Open(const std::string& partition,
+                                                  uint64_t offset) override {
+    FRESHET_ASSIGN_OR_RETURN(const bool is_directory, IsDirectory());
+    const std::string folder = Folder(is_directory);
+    const std::string own_name = std::filesystem::path(options_.path).filename().string();
+    if (is_directory ? !IsPartitionName(partition) : partition != own_name) {
+      return InvalidArgument("{} has no partition '{}'", options_.path, partition);
+    }
+    auto reader = std::make_unique<LineReader>(
+        files_, clock_, options_, folder + partition, folder + kSuccessName);
+    FRESHET_RETURN_IF_ERROR(reader->Open(offset));
+    return reader;
+  }
+
+ private:
+  StatusOr<bool> IsDirectory() const {
+    const auto info = files_.Stat(options_.path);
+    if (!info.ok()) {
+      return Annotate(info.status(), "sample stream");
+    }
+    return info->is_directory;
+  }
+
+  // The folder that holds the partitions, with the slash.
+  std::string Folder(bool is_directory) const {
+    if (is_directory) {
+      return options_.path + "/";
+    }
+    const std::string parent = std::filesystem::path(options_.path).parent_path().string();
+    return parent.empty() ? "" : parent + "/";
+  }
+
+  bool IsPartitionName(const std::string& name) const {
+    return !name.empty() && name[0] != '.' && name[0] != '_' &&
+           name.find('/') == std::string::npos && name.ends_with(options_.suffix);
+  }
+
+  FileSystem& files_;
+  Clock& clock_;
+  const FileStreamOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> MakeFileStream(FileSystem& files,
+                                       Clock& clock,
+                                       const FileStreamOptions& options) {
+  return std::make_unique<FileStream>(files, clock, options);
+}
+
+}  // namespace freshet

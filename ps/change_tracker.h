@@ -1,0 +1,65 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "absl/container/flat_hash_set.h"
+#include "common/key.h"
+#include "ps/row_bits.h"
+
+namespace freshet::ps {
+
+// Which rows of a table the next version must hold, and which the cut under way has still to copy.
+//
+//   dirty    changed since the last flip
+//   pending  in the cut under way, not copied yet
+//
+// A flip swaps the two (a base marks all live rows pending instead), so no number of changed rows
+// can overflow it. The owner of the rows copies a pending row before it changes or deletes it.
+// A deleted key is remembered until the version that says so is committed.
+// Thread-safety: owner thread only.
+class ChangeTracker {
+ public:
+  using Keys = absl::flat_hash_set<Key>;
+
+  // Bits for so many slots; only grows.
+  void Resize(size_t slots);
+
+  void MarkDirty(RowSlot slot) { dirty_.Set(slot); }
+
+  // The row at the slot, not pending, is gone.
+  void MarkDeleted(RowSlot slot, Key key) {
+    dirty_.Clear(slot);
+    deleted_.insert(key);
+  }
+
+  bool IsPending(RowSlot slot) const { return pending_.Test(slot); }
+
+  void MarkCopied(RowSlot slot) { pending_.Clear(slot); }
+
+  RowSlot NextPending(RowSlot from) const { return pending_.NextSet(from); }
+
+  // Begins a cut; nothing is pending before. `full`: of all `live` rows.
+  void Flip(bool full, const RowBits& live);
+
+  size_t pending() const { return pending_.Count(); }
+
+  // Of the cut under way.
+  const Keys& tombstones() const { return tombstones_; }
+
+  // Ends the cut. Not committed: what it would have cleaned is dirty again; `copied` are the slots
+  // that were copied for it, whether or not their rows still live.
+  void Unflip(bool committed, std::span<const RowSlot> copied, const RowBits& live);
+
+  uint64_t bytes() const;
+
+ private:
+  RowBits dirty_;
+  RowBits pending_;
+  RowBits dirty_before_base_;  // during a cut of a base: what the base makes clean
+  bool full_ = false;          // the cut under way is of a base
+  Keys deleted_;               // since the last flip
+  Keys tombstones_;
+};
+
+}  // namespace freshet::ps

@@ -1,0 +1,183 @@
+#include "ps/model_check.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include <cmath>
+#include <set>
+#include <string>
+
+#include "ps/optimizer/ledger.h"
+
+namespace freshet::ps {
+namespace {
+
+Status CheckAtLeast(const std::string& where, const char* field, float value, float least) {
+  if (std::isfinite(value) && value >= least) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("{}: {} is {}, must be at least {}", where, field, value, least);
+}
+
+Status CheckPositive(const std::string& where, const char* field, float value) {
+  if (std::isfinite(value) && value > 0) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("{}: {} is {}, must be above 0", where, field, value);
+}
+
+Status CheckDecay(const std::string& where, const char* field, float value) {
+  if (value >= 0 && value < 1) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("{}: {} is {}, must be in [0, 1)", where, field, value);
+}
+
+Status CheckAdagrad(const std::string& where, const proto::Adagrad& adagrad) {
+  FRESHET_RETURN_IF_ERROR(CheckPositive(where, "learning_rate", adagrad.learning_rate()));
+  FRESHET_RETURN_IF_ERROR(
+      CheckAtLeast(where, "initial_accumulator", adagrad.initial_accumulator(), 0));
+  FRESHET_RETURN_IF_ERROR(CheckAtLeast(where, "epsilon", adagrad.epsilon(), 0));
+  if (adagrad.initial_accumulator() == 0 && adagrad.epsilon() == 0) {
+    return InvalidArgument(
+        "{}: initial_accumulator and epsilon are both 0, one must be above 0: a zero gradient "
+        "would "
+        "give 0/0",
+        where);
+  }
+  return absl::OkStatus();
+}
+
+Status CheckFtrl(const std::string& where, const proto::Ftrl& ftrl) {
+  FRESHET_RETURN_IF_ERROR(CheckPositive(where, "learning_rate", ftrl.learning_rate()));
+  FRESHET_RETURN_IF_ERROR(CheckAtLeast(where, "beta", ftrl.beta(), 0));
+  FRESHET_RETURN_IF_ERROR(CheckAtLeast(where, "l1", ftrl.l1(), 0));
+  return CheckAtLeast(where, "l2", ftrl.l2(), 0);
+}
+
+Status CheckAdam(const std::string& where, const proto::Adam& adam) {
+  FRESHET_RETURN_IF_ERROR(CheckPositive(where, "learning_rate", adam.learning_rate()));
+  FRESHET_RETURN_IF_ERROR(CheckDecay(where, "beta1", adam.beta1()));
+  FRESHET_RETURN_IF_ERROR(CheckDecay(where, "beta2", adam.beta2()));
+  return CheckPositive(where, "epsilon", adam.epsilon());
+}
+
+Status CheckOptimizer(const std::string& where, const proto::Optimizer& optimizer) {
+  switch (optimizer.kind_case()) {
+    case proto::Optimizer::kSgd:
+      return CheckPositive(where, "learning_rate", optimizer.sgd().learning_rate());
+    case proto::Optimizer::kAdagrad:
+      return CheckAdagrad(where, optimizer.adagrad());
+    case proto::Optimizer::kFtrl:
+      return CheckFtrl(where, optimizer.ftrl());
+    case proto::Optimizer::kAdam:
+      return CheckAdam(where, optimizer.adam());
+    case proto::Optimizer::kLedger:
+      return absl::OkStatus();
+    case proto::Optimizer::KIND_NOT_SET:
+      break;
+  }
+  return InvalidArgument("{}: has no optimizer, or one that this server does not know", where);
+}
+
+Status CheckInitializer(const std::string& where, const proto::Initializer& initializer) {
+  if (!proto::Initializer::Kind_IsValid(initializer.kind())) {
+    return InvalidArgument("{}: initializer {} is unknown", where, int{initializer.kind()});
+  }
+  if (!std::isfinite(initializer.scale())) {
+    return InvalidArgument("{}: the scale of an initializer is not finite", where);
+  }
+  if (initializer.scale() < 0 && initializer.kind() != proto::Initializer::CONSTANT) {
+    return InvalidArgument(
+        "{}: the scale of an initializer is {}, must be at least 0", where, initializer.scale());
+  }
+  return absl::OkStatus();
+}
+
+Status CheckLedger(const std::string& where, const proto::EmbeddingVariable& variable) {
+  if (variable.dim() != kLedgerDim) {
+    return InvalidArgument("{}: a ledger has dim {}, not {}", where, kLedgerDim, variable.dim());
+  }
+  for (const proto::Initializer& initializer : variable.initializers()) {
+    if (initializer.kind() != proto::Initializer::ZEROS) {
+      return InvalidArgument("{}: a ledger begins at zero, it takes no other initializer", where);
+    }
+  }
+  return absl::OkStatus();
+}
+
+Status CheckEmbedding(const std::string& where, const proto::EmbeddingVariable& variable) {
+  if (variable.dim() == 0 || variable.dim() > kMaxDim) {
+    return InvalidArgument("{}: dim is {}, must be 1 to {}", where, variable.dim(), kMaxDim);
+  }
+  uint64_t columns = 0;
+  for (const proto::Initializer& initializer : variable.initializers()) {
+    FRESHET_RETURN_IF_ERROR(CheckInitializer(where, initializer));
+    columns += initializer.columns();
+  }
+  if (columns > variable.dim()) {
+    return InvalidArgument(
+        "{}: the initializers fill {} columns of {}", where, columns, variable.dim());
+  }
+  FRESHET_RETURN_IF_ERROR(CheckOptimizer(where, variable.optimizer()));
+  return variable.optimizer().has_ledger() ? CheckLedger(where, variable) : absl::OkStatus();
+}
+
+Status CheckDense(const std::string& where, const proto::DenseVariable& variable) {
+  uint64_t elements = 1;
+  for (const uint32_t extent : variable.shape()) {
+    if (extent == 0 || elements * extent > kMaxDenseElements) {
+      return InvalidArgument(
+          "{}: the shape must have 1 to {} elements", where, uint64_t{kMaxDenseElements});
+    }
+    elements *= extent;
+  }
+  FRESHET_RETURN_IF_ERROR(CheckInitializer(where, variable.initializer()));
+  if (variable.optimizer().has_ledger()) {
+    return InvalidArgument("{}: only an embedding variable can be a ledger", where);
+  }
+  return CheckOptimizer(where, variable.optimizer());
+}
+
+}  // namespace
+
+Status CheckModel(const proto::ModelSpec& model) {
+  std::set<std::string> names;
+  for (const proto::EmbeddingVariable& variable : model.embedding_variables()) {
+    const std::string where = "embedding variable " + variable.name();
+    FRESHET_RETURN_IF_ERROR(CheckEmbedding(where, variable));
+    if (variable.name().empty() || !names.insert(variable.name()).second) {
+      return InvalidArgument("{}: the name is empty or taken by another variable", where);
+    }
+  }
+  for (const proto::DenseVariable& variable : model.dense_variables()) {
+    const std::string where = "dense variable " + variable.name();
+    FRESHET_RETURN_IF_ERROR(CheckDense(where, variable));
+    if (variable.name().empty() || !names.insert(variable.name()).second) {
+      return InvalidArgument("{}: the name is empty or taken by another variable", where);
+    }
+  }
+  return absl::OkStatus();
+}
+
+Status CheckSameModel(const proto::ModelSpec& declared, const proto::ModelSpec& other) {
+  google::protobuf::util::MessageDifferencer differencer;
+  std::string differences;
+  differencer.ReportDifferencesToString(&differences);
+  if (differencer.Compare(declared, other)) {
+    return absl::OkStatus();
+  }
+  return FailedPrecondition(
+      "this is not the model that the servers hold; a changed model needs a log of its own. What "
+      "differs: {}",
+      differences);
+}
+
+uint32_t ElementsOf(const proto::DenseVariable& variable) {
+  uint32_t elements = 1;
+  for (const uint32_t extent : variable.shape()) {
+    elements *= extent;
+  }
+  return elements;
+}
+
+}  // namespace freshet::ps

@@ -1,0 +1,31 @@
+#include "ps/optimizer/optimizer.h"
+
+#include "common/check.h"
+#include "ps/optimizer/adagrad.h"
+#include "ps/optimizer/adam.h"
+#include "ps/optimizer/ftrl.h"
+#include "ps/optimizer/ledger.h"
+#include "ps/optimizer/sgd.h"
+
+namespace freshet::ps {
+
+std::unique_ptr<Optimizer> MakeOptimizer(const proto::Optimizer& options, uint32_t dim) {
+  switch (options.kind_case()) {
+    case proto::Optimizer::kSgd:
+      return MakeSgd(options.sgd(), dim);
+    case proto::Optimizer::kAdagrad:
+      return MakeAdagrad(options.adagrad(), dim);
+    case proto::Optimizer::kFtrl:
+      return MakeFtrl(options.ftrl(), dim);
+    case proto::Optimizer::kAdam:
+      return MakeAdam(options.adam(), dim);
+    case proto::Optimizer::kLedger:
+      FRESHET_CHECK(dim == kLedgerDim);
+      return MakeLedger();
+    case proto::Optimizer::KIND_NOT_SET:
+      break;
+  }
+  FRESHET_CHECK(false);
+}
+
+}  // namespace freshet::ps

@@ -1,0 +1,33 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "proto/model.pb.h"
+
+namespace freshet::ps {
+
+// One row and the gradient to apply to it. The state lies right behind the value.
+struct RowUpdate {
+  float* value;           // [dim], then [state_dim] of state
+  const float* gradient;  // [dim]
+};
+
+// How the rows of one variable learn. Exact formulas: docs/optimizers.md.
+// Immutable after construction; the rows belong to the caller.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // Floats of state that each row has.
+  virtual uint32_t state_dim() const = 0;
+  // Fills the state behind the value [dim] of a new row.
+  virtual void InitState(float* value) const = 0;
+  // Applies the updates one after the other; the same row may come twice.
+  virtual void Apply(std::span<const RowUpdate> updates) const = 0;
+};
+
+// For rows of `dim` floats. The options have passed CheckModel (ps/model_check.h).
+std::unique_ptr<Optimizer> MakeOptimizer(const proto::Optimizer& options, uint32_t dim);
+
+}  // namespace freshet::ps

@@ -1,0 +1,377 @@
+#include "serving/log_follower.h"
+
+#include <spdlog/logger.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace freshet::serving {
+namespace {
+
+constexpr std::chrono::seconds kRetryAfter(1);
+
+spdlog::logger& Log() {
+  static const std::shared_ptr<spdlog::logger> logger = spdlog::default_logger()->clone("follower");
+  return *logger;
+}
+
+double Seconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+VersionFacts FactsOf(const proto::Manifest& manifest) {
+  return {.version = VersionId(manifest.version()),
+          .restores = VersionId(0),
+          .created_unix_ms = manifest.created_unix_ms(),
+          .newest_arrival_ms = manifest.newest_arrival_ms(),
+          .event_time_watermark_ms = manifest.event_time_watermark_ms()};
+}
+
+}  // namespace
+
+LogFollower::LogFollower(FileSystem& files,
+                         const Clock& clock,
+                         std::string log_directory,
+                         ModelStore& store,
+                         ServingMetrics& metrics,
+                         std::function<void()> on_served)
+    : files_(files),
+      clock_(clock),
+      log_(files, std::move(log_directory)),
+      store_(store),
+      metrics_(metrics),
+      on_served_(std::move(on_served)),
+      problem_("the log has not been looked at yet") {}
+
+LogFollower::~LogFollower() {
+  Stop();
+}
+
+void LogFollower::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void LogFollower::Start(std::chrono::milliseconds poll_every, std::function<void()> also) {
+  also_ = std::move(also);
+  thread_ = std::thread([this, poll_every] { Run(poll_every); });
+}
+
+void LogFollower::Run(std::chrono::milliseconds poll_every) {
+  while (true) {
+    also_();
+    Poll();
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, poll_every, [this] { return stopping_ || notified_; });
+    notified_ = false;
+    if (stopping_) {
+      return;
+    }
+  }
+}
+
+void LogFollower::Notify() {
+  {
+    const std::lock_guard lock(mutex_);
+    notified_ = true;
+  }
+  changed_.notify_all();
+}
+
+std::map<VersionId, std::string> LogFollower::refused() const {
+  const std::lock_guard lock(mutex_);
+  return refused_;
+}
+
+uint64_t LogFollower::refused_count() const {
+  const std::lock_guard lock(mutex_);
+  return refused_count_;
+}
+
+std::string LogFollower::problem() const {
+  const std::lock_guard lock(mutex_);
+  return problem_;
+}
+
+void LogFollower::SetProblem(const std::string& problem) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (problem == problem_) {
+      return;
+    }
+    problem_ = problem;
+  }
+  if (!problem.empty()) {
+    Log().warn(
+        "cannot serve the newest version served={} problem=\"{}\"", served().value(), problem);
+  }
+}
+
+bool LogFollower::IsPassing(const Status& status) {
+  return absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
+}
+
+void LogFollower::Poll() {
+  if (retry_at_.has_value() && clock_.Monotonic() < *retry_at_) {
+    return;
+  }
+  retry_at_.reset();
+  const Status status = Look();
+  manifests_.clear();
+  damaged_.clear();
+  SetProblem(status.ok() ? "" : MessageOf(status));
+  if (!status.ok() && IsPassing(status)) {
+    metrics_.log_errors.Increment();
+    retry_at_ = clock_.Monotonic() + kRetryAfter;
+  }
+}
+
+Status LogFollower::Look() {
+  const StatusOr<VersionId> newest = log_.Newest();
+  if (!newest.ok()) {
+    return Unavailable("{}", MessageOf(newest.status()));
+  }
+  metrics_.newest_version.Set(static_cast<double>(newest->value()));
+  if (newest->value() == 0) {
+    return NotFound("the log {} has no version yet", log_.directory());
+  }
+  if (*newest < served()) {
+    return FailedPrecondition(
+        "version {} is served, but the newest in the log {} is {}: if this is another log, start "
+        "serving again",
+        served().value(),
+        log_.directory(),
+        newest->value());
+  }
+  if (*newest == served()) {
+    return absl::OkStatus();
+  }
+  if (*newest == attempted_) {
+    return DataLoss("{}", problem());
+  }
+  const Status status = Advance(*newest);
+  attempted_ = IsPassing(status) ? VersionId(0) : *newest;
+  return status;
+}
+
+Status LogFollower::Advance(VersionId newest) {
+  const Status status = TryToServe(newest);
+  if (status.ok() || IsPassing(status)) {
+    return status;
+  }
+  Refuse(newest, status);
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<VersionId> versions, log_.List());
+  const std::map<VersionId, std::string> refused_before = refused();
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+    if (*version <= served()) {
+      break;
+    }
+    if (*version >= newest || refused_before.contains(*version)) {
+      continue;
+    }
+    const Status older = TryToServe(*version);
+    if (older.ok()) {
+      break;
+    }
+    if (IsPassing(older)) {
+      return older;
+    }
+    Refuse(*version, older);
+  }
+  return status;
+}
+
+StatusOr<proto::Manifest> LogFollower::Manifest(VersionId version) {
+  if (const auto damaged = damaged_.find(version); damaged != damaged_.end()) {
+    return damaged->second;
+  }
+  if (const auto known = manifests_.find(version); known != manifests_.end()) {
+    return known->second;
+  }
+  StatusOr<proto::Manifest> manifest = log_.ReadManifest(version);
+  if (!manifest.ok()) {
+    if (!IsPassing(manifest.status())) {
+      damaged_.emplace(version, manifest.status());
+    }
+    return manifest.status();
+  }
+  manifest->clear_workers();  // large, and of no use here
+  manifests_.emplace(version, *manifest);
+  return manifest;
+}
+
+StatusOr<LogFollower::Plan> LogFollower::MakePlan(VersionId version) {
+  Plan plan;
+  // Ends: the log refuses a manifest whose parent is not smaller than itself.
+  for (VersionId next = version; next.value() != 0;) {
+    if (next == content_) {
+      std::reverse(plan.chain.begin(), plan.chain.end());
+      return plan;
+    }
+    StatusOr<proto::Manifest> manifest = Manifest(next);
+    if (!manifest.ok()) {
+      return next == version
+                 ? manifest.status()
+                 : Annotate(manifest.status(), fmt::format("needs version {}", next.value()));
+    }
+    if (next == version) {
+      plan.head = *manifest;
+    }
+    next = VersionId(manifest->kind() == proto::Manifest::BASE ? 0 : manifest->parent());
+    if (manifest->kind() != proto::Manifest::ROLLBACK) {
+      plan.chain.push_back(*std::move(manifest));
+    }
+  }
+  std::reverse(plan.chain.begin(), plan.chain.end());
+  plan.reload = true;
+  return plan;
+}
+
+Status LogFollower::TryToServe(VersionId version) {
+  FRESHET_ASSIGN_OR_RETURN(const Plan plan, MakePlan(version));
+  if (plan.reload) {
+    FRESHET_RETURN_IF_ERROR(Load(plan));
+  } else {
+    for (const proto::Manifest& manifest : plan.chain) {
+      FRESHET_RETURN_IF_ERROR(ApplyDelta(manifest));
+    }
+    if (served() != version) {
+      Relabel(plan.head);
+    }
+  }
+  return absl::OkStatus();
+}
+
+StatusOr<PartContents> LogFollower::ReadFitting(const proto::Manifest& manifest,
+                                                const proto::PartFile& part,
+                                                const Weights& weights) {
+  const VersionId version(manifest.version());
+  StatusOr<PartContents> contents =
+      ReadPart(files_, log_.VersionDirectory(version), part, PartColumns::kServing);
+  Status status = contents.status();
+  if (status.ok()) {
+    status = Annotate(weights.Check(*contents),
+                      fmt::format("part {} of version {}", part.name(), version.value()));
+  }
+  if (!status.ok()) {
+    if (!IsPassing(status)) {
+      damaged_.emplace(version, status);
+    }
+    return status;
+  }
+  return contents;
+}
+
+// Nothing is applied before all of it has been read.
+Status LogFollower::ApplyDelta(const proto::Manifest& manifest) {
+  const auto began = clock_.Monotonic();
+  if (manifest.config_xxh3() != model_hash_) {
+    return InvalidArgument("version {} is a delta of another model: config_xxh3 {}, served is {}",
+                           manifest.version(),
+                           manifest.config_xxh3(),
+                           model_hash_);
+  }
+  std::vector<PartContents> parts;
+  for (const proto::PartFile& part : manifest.parts()) {
+    FRESHET_ASSIGN_OR_RETURN(PartContents contents,
+                             ReadFitting(manifest, part, store_.current().weights()));
+    parts.push_back(std::move(contents));
+  }
+  store_.Apply(FactsOf(manifest), parts);
+  content_ = VersionId(manifest.version());
+  metrics_.applied_deltas.Increment();
+  Served(manifest, began);
+  return absl::OkStatus();
+}
+
+// A rollback to what is served: the same model by a new number.
+void LogFollower::Relabel(const proto::Manifest& head) {
+  const auto began = clock_.Monotonic();
+  VersionFacts facts = store_.current().facts();
+  facts.version = VersionId(head.version());
+  facts.restores = content_;
+  facts.created_unix_ms = head.created_unix_ms();
+  store_.Apply(facts, {});
+  metrics_.applied_deltas.Increment();
+  Served(head, began);
+}
+
+Status LogFollower::Load(const Plan& plan) {
+  const auto began = clock_.Monotonic();
+  if (plan.chain.empty()) {
+    return DataLoss("version {} is a rollback to nothing", plan.head.version());
+  }
+  const proto::Manifest& last = plan.chain.back();
+  std::shared_ptr<const Schema> schema = store_.current().shared_schema();
+  if (schema == nullptr || last.config_xxh3() != model_hash_) {
+    FRESHET_ASSIGN_OR_RETURN(schema, Schema::Make(last.model()));
+  }
+  VersionFacts facts = FactsOf(last);
+  if (plan.head.version() != last.version()) {
+    facts.version = VersionId(plan.head.version());
+    facts.restores = VersionId(last.version());
+    facts.created_unix_ms = plan.head.created_unix_ms();
+  }
+  const auto fill = [&](const Weights& weights, const ModelStore::AddPart& add) -> Status {
+    for (const proto::Manifest& manifest : plan.chain) {
+      for (const proto::PartFile& part : manifest.parts()) {
+        FRESHET_ASSIGN_OR_RETURN(const PartContents contents, ReadFitting(manifest, part, weights));
+        add(contents);
+      }
+    }
+    return absl::OkStatus();
+  };
+  FRESHET_RETURN_IF_ERROR(store_.Load(facts, std::move(schema), fill));
+  content_ = VersionId(last.version());
+  model_hash_ = last.config_xxh3();
+  metrics_.applied_loads.Increment();
+  Served(plan.head, began);
+  return absl::OkStatus();
+}
+
+void LogFollower::Served(const proto::Manifest& manifest, std::chrono::nanoseconds began) {
+  const Snapshot& snapshot = store_.current();
+  const double seconds = Seconds(clock_.Monotonic() - began);
+  metrics_.apply_seconds.Observe(seconds);
+  metrics_.commit_to_served_seconds.Observe(
+      static_cast<double>(clock_.UnixMillis() - manifest.created_unix_ms()) / 1000.0);
+  metrics_.version.Set(static_cast<double>(snapshot.facts().version.value()));
+  metrics_.rows.Set(static_cast<double>(snapshot.weights().rows()));
+  metrics_.bytes.Set(static_cast<double>(snapshot.weights().bytes()));
+  metrics_.items.Set(static_cast<double>(snapshot.index().size()));
+  Log().info("serving version={} kind={} content={} rows={} seconds={:.4f}",
+             snapshot.facts().version.value(),
+             proto::Manifest::Kind_Name(manifest.kind()),
+             content_.value(),
+             snapshot.weights().rows(),
+             seconds);
+  on_served_();
+}
+
+void LogFollower::Refuse(VersionId version, const Status& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!refused_.emplace(version, MessageOf(why)).second) {
+      return;
+    }
+    ++refused_count_;
+    if (refused_.size() > kRefusedKept) {
+      refused_.erase(refused_.begin());
+    }
+  }
+  metrics_.refused_versions.Increment();
+  Log().error("refused version={} served={} reason=\"{}\"",
+              version.value(),
+              served().value(),
+              MessageOf(why));
+}
+
+}  // namespace freshet::serving

@@ -1,0 +1,65 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/sample/feature_mapper.h"
+#include "common/sample/sample.h"
+#include "common/status.h"
+#include "proto/model.pb.h"
+
+namespace freshet::serving {
+
+// An input column, and the slots of one side that read it.
+struct Field {
+  std::string column;
+  std::vector<size_t> slots;
+};
+
+// What a model expects of a request: which fields a context and an item may have, and which
+// features they become. Immutable after construction.
+class Schema {
+ public:
+  // InvalidArgument if the model is not one that this program understands.
+  static StatusOr<std::shared_ptr<const Schema>> Make(const proto::ModelSpec& model);
+
+  const proto::ModelSpec& model() const { return model_; }
+
+  const FeatureMapper& mapper() const { return mapper_; }
+
+  const std::vector<Field>& fields(proto::Slot::Side side) const {
+    return side == proto::Slot::CONTEXT ? context_ : item_;
+  }
+
+  // lr and fm have scores.
+  bool has_scores() const { return has_scores_; }
+
+  // Length of a side's vector: k of fm, 0 of lr.
+  uint32_t factors() const { return factors_; }
+
+  bool is_ledger() const { return model_.kind() == "ledger"; }
+
+  // InvalidArgument names the nearest field, or the side that the field belongs to.
+  StatusOr<const Field*> FindField(proto::Slot::Side side, std::string_view column) const;
+
+  // Appends the features of `raw`. InvalidArgument says what is wrong with it.
+  Status Map(const Field& field, std::string_view raw, std::vector<Feature>* features) const;
+
+ private:
+  Schema(const proto::ModelSpec& model, FeatureMapper mapper);
+
+  Status CheckVariables();
+
+  const proto::ModelSpec model_;
+  const FeatureMapper mapper_;
+  std::vector<Field> context_;
+  std::vector<Field> item_;
+  bool has_scores_ = false;
+  uint32_t factors_ = 0;
+};
+
+// "context" or "item": as errors and answers call it.
+const char* SideName(proto::Slot::Side side);
+
+}  // namespace freshet::serving

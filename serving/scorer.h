@@ -1,0 +1,38 @@
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "common/model/fm.h"
+#include "common/sample/sample.h"
+#include "serving/snapshot.h"
+
+namespace freshet::serving {
+
+// The sum of features under a snapshot of a model that has scores. A key without a row contributes
+// nothing. lr is fm without factors.
+FmSide SumFeatures(const Snapshot& snapshot, std::span<const Feature> features);
+
+// Scores items against one context:
+//   logit = dense bias + bias(context) + bias(item) + <vector(context), vector(item)>
+// Borrows the snapshot, whose model has scores. One thread at a time.
+class Scorer {
+ public:
+  Scorer(const Snapshot& snapshot, std::span<const Feature> context);
+
+  // The context's vector: what a recall searches with.
+  std::span<const float> query() const { return context_.vector(); }
+
+  float Logit(std::span<const Feature> item) const;
+
+  // Of an item of the catalogue.
+  float LogitOfItem(uint32_t item) const {
+    return constant_ + snapshot_.index().Score(item, query());
+  }
+
+ private:
+  const Snapshot& snapshot_;
+  const FmSide context_;
+  const float constant_;
+};
+
+}  // namespace freshet::serving

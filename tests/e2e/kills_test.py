@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""Nothing is lost and nothing counted twice, whatever is killed when.
+
+The ledger model counts every sample at every key. While its stream grows, processes of every role
+are killed with SIGKILL at random moments; in the end every key must have the count and the sum of
+sample ids that follow from the files alone. FRESHET_SEED repeats a run's choices, FRESHET_KILLS sets
+their number."""
+
+import os
+import random
+import sys
+import time
+import unittest
+
+from harness import Cluster, wait_until
+from ledger import LEDGER, ledger_of
+from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from waiting import limit_test
+
+KILLS = int(os.environ.get("FRESHET_KILLS", "60"))
+SEED = int(os.environ.get("FRESHET_SEED", random.randrange(10**6)))
+LINES_PER_TICK = 100
+TICK_S = 0.05
+LONGEST_PAUSE_S = 1.2
+
+
+class Feed:
+    """The stream, growing as time passes."""
+
+    def __init__(self, folder):
+        self.writer = StreamWriter(folder)
+        self.lines = make_lines(10**9, seed=SEED)
+
+    def add(self, count):
+        self.writer.append(next(self.lines) for _ in range(count))
+
+    def grow_for(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.add(LINES_PER_TICK)
+            time.sleep(TICK_S)
+
+
+class KillsTest(unittest.TestCase):
+    def test_the_model_is_exact_after_many_kills(self):
+        print(f"FRESHET_SEED={SEED}", file=sys.stderr)
+        with Cluster(LEDGER, "training: {batch_size: 128, rpc_timeout: 500ms}") as cluster:
+            feed = Feed(cluster.stream)
+            feed.add(2000)
+            cluster.start()
+            killed = self.kill_all_over(cluster, feed)
+            feed.writer.finish()
+            status = cluster.wait_finished()
+
+            got = ledger_of(cluster)
+            wrong = differing_keys(got, expected_ledger(cluster.stream))
+            print(f"{feed.writer.lines} samples, kills {killed}, version {status['version']}, "
+                  f"epoch {status['epoch']}, {len(got)} keys, {len(wrong)} differ",
+                  file=sys.stderr)
+            self.assertEqual(dict(list(wrong.items())[:5]), {})
+            self.assertEqual(status["samples"], feed.writer.lines)
+            self.assertGreaterEqual(sum(killed.values()), KILLS)
+            # A coordinator that comes back, and a ps or worker, begin a new epoch each.
+            self.assertGreater(status["epoch"], KILLS // 4)
+
+    def kill_all_over(self, cluster, feed):
+        """Kills every process in turn, in an order of chance, until there were KILLS: by name."""
+        chance = random.Random(SEED)
+        killed = dict.fromkeys(cluster.names, 0)
+        while sum(killed.values()) < KILLS:
+            before = cluster.wait(lambda s: s["version"] > 0, "a version")["version"]
+            for name in chance.sample(cluster.names, len(cluster.names)):
+                feed.grow_for(chance.uniform(0, LONGEST_PAUSE_S))
+                wait_until(lambda name=name: cluster.kill(name), f"{name} to kill")
+                killed[name] += 1
+            # Each round begins in a cluster that has got somewhere since the last.
+            self.wait_for_progress(cluster, feed, before)
+        return killed
+
+    def wait_for_progress(self, cluster, feed, version):
+        def newer(status):
+            feed.add(LINES_PER_TICK)
+            return status["phase"] == "TRAINING" and status["version"] > version
+        cluster.wait(newer, f"a version after {version}")
+
+
+if __name__ == "__main__":
+    limit_test(280)
+    unittest.main(verbosity=2)

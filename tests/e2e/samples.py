@@ -1,0 +1,86 @@
+"""Streams of made-up samples, and what the ledger model must count in them."""
+
+import pathlib
+import random
+
+import xxhash
+
+SLOTS = ("user", "item")
+
+FORMAT = """
+format:
+  kind: delimited
+  delimiter: ","
+  columns: [user, item, label, time]
+  label: {column: label}
+  event_time: {column: time, unit: s}
+slots:
+  - {name: user, side: context}
+  - {name: item, side: item}
+"""
+
+
+def make_lines(count, seed, users=2000, items=800):
+    """Lines "user,item,label,time" in which some users and items are much more frequent than
+    others, and items differ in how often they are liked."""
+    numbers = random.Random(seed)
+    time = 1_600_000_000
+    for _ in range(count):
+        user = min(int(numbers.paretovariate(0.8)), users)
+        item = min(int(numbers.paretovariate(0.7)), items)
+        likes = 0.2 + 0.6 * (item % 7 > 3)
+        time += numbers.randrange(3)
+        yield f"u{user},i{item},{int(numbers.random() < likes)},{time}\n"
+
+
+class StreamWriter:
+    """Appends samples to the partitions of a stream in turn, as its producers would."""
+
+    def __init__(self, folder, partitions=2):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.files = [open(self.folder / f"part-{p}.csv", "ab", buffering=0)
+                      for p in range(partitions)]
+        self.next = 0
+        self.lines = 0
+
+    def append(self, lines):
+        """Whole lines, in one write for each partition."""
+        chunks = [[] for _ in self.files]
+        for line in lines:
+            chunks[self.next].append(line)
+            self.next = (self.next + 1) % len(self.files)
+            self.lines += 1
+        for file, chunk in zip(self.files, chunks):
+            file.write("".join(chunk).encode())
+
+    def finish(self):
+        for file in self.files:
+            file.close()
+        (self.folder / "_SUCCESS").touch()
+
+
+def expected_ledger(folder):
+    """key -> (count, sum of sample ids), computed from the files alone.
+
+    A sample's id is XXH3 of the partition's name, seeded with the offset at which its line ends; a
+    key is XXH3 of the value, seeded with XXH3 of the slot's name."""
+    seeds = [xxhash.xxh3_64_intdigest(slot) for slot in SLOTS]
+    ledger = {}
+    for path in sorted(pathlib.Path(folder).glob("*.csv")):
+        end = 0
+        with open(path, "rb") as file:
+            for line in file:
+                end += len(line)
+                sample = xxhash.xxh3_64_intdigest(path.name, seed=end)
+                for value, seed in zip(line.split(b","), seeds):
+                    key = xxhash.xxh3_64_intdigest(value, seed=seed)
+                    count, ids = ledger.get(key, (0, 0))
+                    ledger[key] = (count + 1, (ids + sample) % 2**64)
+    return ledger
+
+
+def differing_keys(got, expected):
+    """The keys at which two ledgers differ, with both entries."""
+    return {key: (got.get(key), expected.get(key))
+            for key in got.keys() | expected.keys() if got.get(key) != expected.get(key)}
