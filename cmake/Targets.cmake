@@ -31,6 +31,9 @@ if(FRESHET_SANITIZE)
     # Asio has fences, which TSan does not see; its locks suffice.
     add_compile_options(-Wno-tsan)
   endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    add_compile_options(-fsanitize-ignorelist=${CMAKE_SOURCE_DIR}/cmake/sanitizer-ignore.txt)
+  endif()
 endif()
 if(FRESHET_FUZZ)
   # The fuzzer is led by which branches of ours an input reaches.
