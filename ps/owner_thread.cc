@@ -19,6 +19,7 @@ struct Fan {
     Status status = shard.CheckEpoch(epoch);
     if (status.ok()) {
       status = work(shard, i);
+      shard.PublishSize();  // before anybody is told
     }
     if (!status.ok()) {
       const std::lock_guard lock(mutex);
@@ -66,6 +67,7 @@ Status RunOnAllAndWait(const OwnerThreads& owners, absl::AnyInvocable<Status(Sha
   for (size_t i = 0; i < owners.size(); ++i) {
     owners[i]->Post([&work, &left, &status = statuses[i]](Shard& shard) {
       status = work(shard);
+      shard.PublishSize();
       left.count_down();
     });
   }

@@ -21,10 +21,7 @@ class OwnerThread {
 
   // Runs `task` on the thread, after all tasks posted before. Thread-safety: any thread.
   void Post(absl::AnyInvocable<void(Shard&)> task) {
-    thread_.Post([this, task = std::move(task)]() mutable {
-      task(shard_);
-      shard_.PublishSize();
-    });
+    thread_.Post([this, task = std::move(task)]() mutable { task(shard_); });
   }
 
   // Thread-safety: any thread.

@@ -1,11 +1,12 @@
 #include "ps/restore_service.h"
 
-#include <spdlog/spdlog.h>
+#include <spdlog/logger.h>
 
 #include <utility>
 #include <vector>
 
 #include "common/rpc/typed.h"
+#include "ps/log.h"
 #include "ps/model_check.h"
 
 namespace freshet::ps {
@@ -82,7 +83,7 @@ void RestoreService::Run(const std::shared_ptr<Session>& session,
   const std::chrono::duration<double> seconds = clock_.Monotonic() - start;
   if (!status.ok()) {
     metrics_.restores_failed.Increment();
-    spdlog::error(
+    Log().error(
         "restore failed epoch={} version={}: {}", epoch, version.value(), MessageOf(status));
     session->Close(Aborted("epoch {} could not begin: {}", epoch, MessageOf(status)));
     respond(status);
@@ -93,11 +94,11 @@ void RestoreService::Run(const std::shared_ptr<Session>& session,
   for (const auto& owner : owners_) {
     response.set_rows(response.rows() + owner->rows());
   }
-  spdlog::info("restored epoch={} version={} rows={} seconds={:.3f}",
-               epoch,
-               version.value(),
-               response.rows(),
-               seconds.count());
+  Log().info("restored epoch={} version={} rows={} seconds={:.3f}",
+             epoch,
+             version.value(),
+             response.rows(),
+             seconds.count());
   respond(rpc::MakeMessage(response));
 }
 

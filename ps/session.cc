@@ -157,16 +157,21 @@ void Session::FinishPush(uint32_t worker, uint64_t sequence, const Status& statu
 
 void Session::BeginPull(uint32_t worker, uint64_t step, StepGate::Action read) {
   Status status;
+  std::optional<StepGate::Action> given_up;
   {
     const std::lock_guard lock(mutex_);
     status = CheckOpenLocked();
     if (status.ok() && bsp_) {
       status = gate_.CheckPull(worker);
       if (status.ok()) {
-        gate_.HoldPull(worker, step, std::exchange(read, nullptr));
+        given_up = gate_.HoldPull(worker, step, std::exchange(read, nullptr));
         ReleaseLocked();
       }
     }
+  }
+  if (given_up) {
+    (*given_up)(
+        Unavailable("worker {} has too many pulls waiting, and this is the oldest", worker));
   }
   if (read) {
     read(status);

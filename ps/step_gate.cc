@@ -46,18 +46,31 @@ Status StepGate::CheckPull(uint32_t worker) const {
   if (worker >= workers_.size()) {
     return InvalidArgument("worker {}: this epoch has {} workers", worker, workers_.size());
   }
-  if (workers_[worker].pulls == kMaxHeldPulls) {
-    return ResourceExhausted("worker {} has {} pulls waiting for step {} to be applied",
-                             worker,
-                             uint32_t{kMaxHeldPulls},
-                             released_ + 1);
-  }
   return absl::OkStatus();
 }
 
-void StepGate::HoldPull(uint32_t worker, uint64_t step, Action action) {
+std::optional<StepGate::Action> StepGate::HoldPull(uint32_t worker, uint64_t step, Action action) {
+  std::optional<Action> oldest;
+  if (workers_[worker].pulls == kMaxHeldPulls) {
+    oldest = TakeOldestPull(worker);
+  }
   ++workers_[worker].pulls;
-  pulls_.emplace(step, Pull{.worker = worker, .action = std::move(action)});
+  pulls_.emplace(step, Pull{.worker = worker, .number = next_pull_++, .action = std::move(action)});
+  return oldest;
+}
+
+std::optional<StepGate::Action> StepGate::TakeOldestPull(uint32_t worker) {
+  auto oldest = pulls_.end();
+  for (auto pull = pulls_.begin(); pull != pulls_.end(); ++pull) {
+    if (pull->second.worker == worker &&
+        (oldest == pulls_.end() || pull->second.number < oldest->second.number)) {
+      oldest = pull;
+    }
+  }
+  std::optional<Action> action = std::move(oldest->second.action);
+  pulls_.erase(oldest);
+  --workers_[worker].pulls;
+  return action;
 }
 
 bool StepGate::NextStepIsWhole() const {

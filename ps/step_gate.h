@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -32,9 +33,12 @@ class StepGate {
   // The worker pushes neither this step nor a later one.
   void Leave(uint32_t worker, uint64_t step);
 
-  // InvalidArgument: no such worker. ResourceExhausted: it has too many pulls ahead already.
+  // InvalidArgument: no such worker.
   Status CheckPull(uint32_t worker) const;
-  void HoldPull(uint32_t worker, uint64_t step, Action action);
+
+  // Holds a pull. Returns the one that the worker has waited for the longest, if it has too many:
+  // it will have asked again.
+  std::optional<Action> HoldPull(uint32_t worker, uint64_t step, Action action);
 
   // What may go on now, in this order.
   std::vector<Action> Release();
@@ -51,8 +55,11 @@ class StepGate {
 
   struct Pull {
     uint32_t worker = 0;
+    uint64_t number = 0;
     Action action;
   };
+
+  std::optional<Action> TakeOldestPull(uint32_t worker);
 
   // The pushes of the step after released_ have all come.
   bool NextStepIsWhole() const;
@@ -60,7 +67,8 @@ class StepGate {
 
   std::vector<Worker> workers_;
   std::multimap<uint64_t, Pull> pulls_;  // by step, then as they came
-  uint64_t released_ = 0;                // the last step whose pushes went on
+  uint64_t next_pull_ = 0;
+  uint64_t released_ = 0;  // the last step whose pushes went on
 };
 
 }  // namespace freshet::ps

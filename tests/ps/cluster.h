@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/cluster/partition_map.h"
 #include "common/env/env.h"
 #include "common/rpc/rpc.h"
 #include "common/version_log/version_log.h"
@@ -63,7 +64,8 @@ class Client {
   std::unique_ptr<rpc::Channel> channel_;
 };
 
-// A version as a reader of the log sees it: every float and number of each row, by variable and key.
+// A version as a reader of the log sees it: every float and number of each row, by variable and
+// key.
 struct VersionContents {
   std::map<std::pair<std::string, Key>, std::vector<float>> rows;
   std::map<std::pair<std::string, Key>, std::pair<uint32_t, uint32_t>> metadata;
@@ -113,10 +115,16 @@ class Cluster {
   void Declare(uint64_t epoch, const proto::ModelSpec& model);
 
   // Keys in the order of a pull, split by server and put together again. Only embeddings.
-  std::vector<float> PullAll(uint64_t epoch, uint32_t variable, uint32_t dim, std::vector<Key> keys);
+  std::vector<float> PullAll(uint64_t epoch,
+                             uint32_t variable,
+                             uint32_t dim,
+                             std::vector<Key> keys);
 
   // A whole cut, as the coordinator does it.
-  void CutVersion(uint64_t epoch, uint64_t version, const proto::ModelSpec& model, bool full = false);
+  void CutVersion(uint64_t epoch,
+                  uint64_t version,
+                  const proto::ModelSpec& model,
+                  bool full = false);
   void Commit(uint64_t version,
               const proto::ModelSpec& model,
               const std::vector<proto::PartFile>& parts,

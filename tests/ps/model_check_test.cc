@@ -35,8 +35,7 @@ TEST_CASE("a model that makes no sense is refused by the name of its variable", 
     CHECK(Refusal(model) == "dense variable bias: learning_rate is -1, must be above 0");
   }
   SECTION("adagrad that divides zero by zero") {
-    auto* adagrad =
-        model.mutable_embedding_variables(0)->mutable_optimizer()->mutable_adagrad();
+    auto* adagrad = model.mutable_embedding_variables(0)->mutable_optimizer()->mutable_adagrad();
     adagrad->set_epsilon(0);
     adagrad->set_initial_accumulator(0);
     CHECK_THAT(Refusal(model), Contains("initial_accumulator and epsilon are both 0"));

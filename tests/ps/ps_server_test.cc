@@ -118,8 +118,9 @@ TEST_CASE("a push that is wrong is refused whole", "[ps]") {
   std::string reason;
   SECTION("a key of another server") {
     batch.runs[0].keys[2] = foreign[0];
-    reason = fmt::format(
-        "embedding variable weights: key {:016x} belongs to server 1, this is server 0", foreign[0]);
+    reason =
+        fmt::format("embedding variable weights: key {:016x} belongs to server 1, this is server 0",
+                    foreign[0]);
   }
   SECTION("a dense variable of another server") {
     batch.dense = {1};
@@ -183,8 +184,8 @@ TEST_CASE("a pull that is wrong is refused", "[ps]") {
   cluster.Declare(1, SmallModel());
   rpc::Message message = test::PullMessage({}, pull);
   message.body = Buffer(23);
-  const auto answer =
-      cluster.client().channel().CallAndWait(rpc::Method::kPull, std::move(message), std::chrono::seconds(60));
+  const auto answer = cluster.client().channel().CallAndWait(
+      rpc::Method::kPull, std::move(message), std::chrono::seconds(60));
   CHECK(absl::IsInvalidArgument(answer.status()));
   CHECK(MessageOf(answer.status()) == "a payload of 23 bytes cannot hold the 3 keys of its runs");
 }
@@ -372,8 +373,7 @@ TEST_CASE("a damaged part is named, and its epoch never begins", "[ps]") {
   cluster.Declare(1, SmallModel());
   REQUIRE(cluster.client().Push({.sequence = 1}, Ones(Keys(0, 100))).ok());
   cluster.CutVersion(1, 1, SmallModel());
-  const std::string part =
-      cluster.log().VersionDirectory(VersionId(1)) + "/part-0-0.safetensors";
+  const std::string part = cluster.log().VersionDirectory(VersionId(1)) + "/part-0-0.safetensors";
   {
     std::fstream file(part, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(-5, std::ios::end);
@@ -395,7 +395,9 @@ TEST_CASE("a server needs an owner thread", "[ps]") {
                 .random = SystemRandom(),
                 .files = LocalFileSystem(),
                 .transport = *transport};
-  CHECK(absl::IsInvalidArgument(PsServer::Start({.owner_threads = 0}, env).status()));
+  PsOptions options;
+  options.owner_threads = 0;
+  CHECK(absl::IsInvalidArgument(PsServer::Start(options, env).status()));
 }
 
 }  // namespace

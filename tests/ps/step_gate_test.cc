@@ -28,7 +28,7 @@ class Recorder {
 
   void Pull(uint32_t worker, uint64_t step) {
     REQUIRE(gate.CheckPull(worker).ok());
-    gate.HoldPull(worker, step, Record("pull", worker, step));
+    REQUIRE_FALSE(gate.HoldPull(worker, step, Record("pull", worker, step)));
     Release();
   }
 
@@ -39,7 +39,8 @@ class Recorder {
  private:
   StepGate::Action Record(const std::string& what, uint32_t worker, uint64_t step) {
     return [this, what, worker, step](const Status& status) {
-      record_.push_back(fmt::format("{} {}.{}{}", what, worker, step, status.ok() ? "" : " failed"));
+      record_.push_back(
+          fmt::format("{} {}.{}{}", what, worker, step, status.ok() ? "" : " failed"));
     };
   }
 
@@ -142,17 +143,25 @@ TEST_CASE("a push that cannot be ordered is refused with the reason", "[ps]") {
         "worker 0 leaves at step 4, but has pushed step 4 already");
 }
 
-TEST_CASE("a worker may have so many pulls waiting and no more", "[ps]") {
-  Recorder recorder(2);
-  for (uint32_t i = 0; i < StepGate::kMaxHeldPulls; ++i) {
-    recorder.Pull(0, 2);
+TEST_CASE("a worker that asks too often gives up its oldest pull", "[ps]") {
+  StepGate gate(2);
+  std::vector<uint64_t> answered;
+  const auto record = [&](uint64_t number) {
+    return [&answered, number](const Status&) { answered.push_back(number); };
+  };
+  for (uint64_t i = 0; i < StepGate::kMaxHeldPulls; ++i) {
+    CHECK_FALSE(gate.HoldPull(0, 2 + i % 2, record(i)));
   }
-  CHECK(absl::IsResourceExhausted(recorder.gate.CheckPull(0)));
-  CHECK(recorder.gate.CheckPull(1).ok());
-  CHECK(absl::IsInvalidArgument(recorder.gate.CheckPull(2)));
-  recorder.Push(0, 1);
-  recorder.Push(1, 1);
-  CHECK(recorder.gate.CheckPull(0).ok());
+  CHECK_FALSE(gate.HoldPull(1, 2, record(1000)));
+  for (uint64_t i = 0; i < 3; ++i) {
+    auto oldest = gate.HoldPull(0, 2, record(2000 + i));
+    REQUIRE(oldest);
+    (*oldest)(absl::OkStatus());
+  }
+  CHECK(answered == std::vector<uint64_t>{0, 1, 2});
+  CHECK(gate.CheckPull(1).ok());
+  CHECK(absl::IsInvalidArgument(gate.CheckPull(2)));
+  CHECK(gate.TakeAll().size() == StepGate::kMaxHeldPulls + 1);
 }
 
 TEST_CASE("the order of pushes does not depend on how they arrive", "[ps]") {
@@ -167,10 +176,12 @@ TEST_CASE("the order of pushes does not depend on how they arrive", "[ps]") {
   }
   for (const uint64_t seed : {1, 2, 3}) {
     std::mt19937_64 random(seed);
+
     struct Arrival {
       uint32_t worker;
       uint64_t step;
     };
+
     std::vector<Arrival> arrivals;
     for (uint32_t worker = 0; worker < kWorkers; ++worker) {
       for (uint64_t step = 1; step <= 5 * (worker + 1); ++step) {
