@@ -16,8 +16,8 @@ using Phase = proto::StatusResponse;
 
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLargestBackoff{2000};
-// A cut that fails so often in a row, and not for want of disk, is not just slow.
-constexpr uint32_t kMostFailedCuts = 3;
+// A cut that fails so often in a row, and not for want of disk, will not succeed by itself.
+constexpr uint32_t kMostFailedCuts = 10;
 
 double Seconds(nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();

@@ -1,0 +1,317 @@
+#include "freshetctl/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "common/cluster/cluster_config.h"
+#include "common/config/nearest.h"
+#include "common/process/process.h"
+#include "freshetctl/cluster_commands.h"
+#include "freshetctl/config_commands.h"
+#include "freshetctl/dump.h"
+#include "freshetctl/outcome.h"
+#include "freshetctl/replay.h"
+#include "freshetctl/versions.h"
+#include "freshetctl/watch.h"
+
+namespace freshet::freshetctl {
+namespace {
+
+// "500ms", "60s", "5m", "1h".
+StatusOr<int64_t> ParseDuration(const std::string& text) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  const std::string unit(error == std::errc() ? stop : end, end);
+  for (const auto& [name, milliseconds] :
+       {std::pair("ms", 1.0), std::pair("s", 1e3), std::pair("m", 60e3), std::pair("h", 3600e3)}) {
+    if (unit == name && number >= 0 && number <= 1e6) {
+      return static_cast<int64_t>(number * milliseconds);
+    }
+  }
+  return InvalidArgument("'{}' is no duration: 500ms, 60s, 5m, 1h", text);
+}
+
+// The commands and their flags. What flags say is kept here until the command runs.
+class CommandLine {
+ public:
+  explicit CommandLine(const Context& context)
+      : context_(context),
+        app_("Looks at a Freshet cluster and its versions, and steers it.", "freshetctl") {
+    app_.add_option("--config", target_.config, "Cluster file (docs/configuration.md)")
+        ->type_name("FILE")
+        ->envname("FRESHET_CONFIG");
+    app_.add_option("--coordinator", target_.coordinator, "Instead of a cluster file: its address")
+        ->type_name("HOST:PORT");
+    app_.set_version_flag("--version", std::string("freshetctl ") + BuildVersion());
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.footer(
+        "Exit codes: 0 done, 1 failed (stderr says why), 64 wrong usage, 78 wrong config file.\n"
+        "'freshetctl COMMAND --help' explains a command.");
+    AddClusterCommands();
+    AddWatch();
+    AddWait();
+    AddVersions();
+    AddDump();
+    AddConfigCommands();
+    AddReplay();
+  }
+
+  Outcome Run(std::vector<std::string> arguments) {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::Success& success) {  // --help, --version
+      app_.exit(success, context_.out, context_.err);
+      return {};
+    } catch (const CLI::ParseError& error) {
+      return WrongUsage(error.what());
+    }
+    return command_();
+  }
+
+ private:
+  CLI::App* Add(CLI::App* parent,
+                const std::string& name,
+                const std::string& description,
+                std::function<Outcome()> command) {
+    CLI::App* const added = parent->add_subcommand(name, description);
+    added->callback([this, command = std::move(command)] { command_ = command; });
+    return added;
+  }
+
+  // A mistyped command gets the nearest one, anything else what CLI11 says.
+  Outcome WrongUsage(const std::string& error) const {
+    const std::vector<std::string> rest = app_.remaining();
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app_.get_subcommands({})) {
+      commands.push_back(command->get_name());
+    }
+    const bool unknown_command = app_.get_subcommands().empty() && !rest.empty();
+    return Outcome::Usage((unknown_command ? fmt::format("unknown command '{}': {}",
+                                                         rest.front(),
+                                                         Suggestion(rest.front(), commands))
+                                           : error) +
+                          "\nfreshetctl --help lists the commands");
+  }
+
+  void AddClusterCommands() {
+    CLI::App* status = Add(&app_, "status", "Shows the cluster and its members", [this] {
+      return Online([&] { return PrintStatus(context_, target_, json_); });
+    });
+    status->add_flag("--json", json_, "One line of JSON, for scripts");
+
+    CLI::App* rollback =
+        Add(&app_, "rollback", "Makes a version the model of today again, stream and all", [this] {
+          return Online([&] { return RollBack(context_, target_, *version_); });
+        });
+    rollback->add_option("VERSION", version_, "See 'freshetctl versions'")->required();
+
+    Add(&app_, "cut", "Has a version made now", [this] {
+      return Online([&] { return CutNow(context_, target_); });
+    });
+
+    CLI::App* erase =
+        Add(&app_, "delete", "Deletes rows of an embedding variable, in a new version", [this] {
+          return Online([&] { return DeleteKeys(context_, target_, variable_, keys_); });
+        });
+    erase->add_option("VARIABLE", variable_, "Its name in the model")->required();
+    erase->add_option("KEY", keys_, "17, 0x11, or slot=value as a sample has it")->required();
+  }
+
+  void AddWatch() {
+    CLI::App* watch =
+        Add(&app_, "watch", "Shows the cluster live", [this] { return RunWatch(false); });
+    watch
+        ->add_option(
+            "--until", until_, "Ends when this is so: training, finished, version=N, served=N")
+        ->type_name("STATE");
+    watch->add_option("--timeout", timeout_, "Fails when that is not so in time: 500ms, 60s, 5m")
+        ->type_name("DURATION");
+  }
+
+  void AddWait() {
+    CLI::App* wait = Add(&app_, "wait", "Waits for a state without showing anything", [this] {
+      return RunWatch(true);
+    });
+    wait->add_option("STATE", until_, "training, finished, version=N, served=N")->required();
+    wait->add_option("CONFIG", target_.config, "Cluster file, as --config")->type_name("FILE");
+    wait->add_option("--timeout", timeout_, "Fails when that is not so in time: 500ms, 60s, 5m")
+        ->type_name("DURATION");
+  }
+
+  void AddVersions() {
+    CLI::App* versions = Add(&app_, "versions", "Shows the versions of the log", [this] {
+      return Offline([&](const std::string& log) {
+        return ListVersions(context_, log, {.last = last_, .json = json_});
+      });
+    });
+    AddLogDirectory(versions);
+    CLI::App* list = versions->add_subcommand("list", "All of them, the newest marked (default)");
+    for (CLI::App* app : {versions, list}) {
+      app->add_flag("--json", json_, "JSON, for scripts");
+      app->add_option("--last", last_, "Only so many of the newest")->type_name("N");
+    }
+    CLI::App* show =
+        versions->add_subcommand("show", "One of them, with stream positions and parts");
+    CLI::App* verify =
+        versions->add_subcommand("verify", "Reads all that it needs and checks every checksum");
+    show->add_flag("--json", json_, "JSON, for scripts");
+    for (CLI::App* app : {show, verify}) {
+      app->add_option("VERSION", version_, "Default: the newest");
+    }
+    // CLI11 calls back children first, so the parent's callback must not overrule them.
+    versions->callback([this, show, verify] {
+      command_ = [this, show, verify] {
+        return Offline([&](const std::string& log) {
+          if (show->parsed()) {
+            return ShowVersion(context_, log, version_, json_);
+          }
+          if (verify->parsed()) {
+            return VerifyVersion(context_, log, version_);
+          }
+          return ListVersions(context_, log, {.last = last_, .json = json_});
+        });
+      };
+    });
+  }
+
+  void AddDump() {
+    CLI::App* dump =
+        Add(&app_, "dump", "Writes a version's rows as text, to compare models", [this] {
+          return Offline([&](const std::string& log) { return Dump(context_, log, DumpFlags()); });
+        });
+    AddLogDirectory(dump);
+    dump->add_option("VERSION", version_, "Default: the newest");
+    dump->add_option("--variable", variable_, "Only this one")->type_name("NAME");
+    dump->add_option("--output", output_, "Default: stdout")->type_name("FILE");
+  }
+
+  DumpOptions DumpFlags() const {
+    return {.version = version_, .variable = variable_, .output = output_};
+  }
+
+  void AddConfigCommands() {
+    CLI::App* config = app_.add_subcommand("config", "Checks config files");
+    config->require_subcommand(1);
+    CLI::App* check = Add(config, "check", "Says OK, or all that is wrong with a file", [this] {
+      return CheckConfig(context_, file_);
+    });
+    check->add_option("FILE", file_, "Cluster file or worker config")->required();
+
+    CLI::App* plan =
+        Add(&app_, "plan", "Lists the processes of a cluster file, for scripts", [this] {
+          return PrintPlan(context_, file_, key_);
+        });
+    plan->add_option("FILE", file_, "Cluster file")->required();
+    plan->add_option("--key", key_, "Prints a single value: name, run_dir, log_dir, job, state_dir")
+        ->type_name("KEY");
+  }
+
+  void AddReplay() {
+    CLI::App* replay =
+        Add(&app_, "replay", "Plays a file as a stream of samples that come in now", [this] {
+          return Replay(context_, replay_);
+        });
+    replay->add_option("FILE", replay_.file, "Lines to play")->required();
+    replay
+        ->add_option("--to", replay_.directory, "Writes DIR/part-<i>.csv, at the end DIR/_SUCCESS")
+        ->required()
+        ->type_name("DIR");
+    replay->add_option("--partitions", replay_.partitions, "Files to write, in turn")
+        ->check(CLI::Range(1U, 4096U))
+        ->type_name("N");
+    replay
+        ->add_option("--rate", replay_.lines_per_second, "Lines per second; 0: as fast as possible")
+        ->required()
+        ->check(CLI::Range(0.0, 1e9))
+        ->type_name("N");
+    replay->add_flag("--header", replay_.header, "FILE begins with a header: each part gets it");
+    replay->add_option("--limit", replay_.limit, "Only so many lines; 0: all")->type_name("N");
+  }
+
+  void AddLogDirectory(CLI::App* app) {
+    app->add_option("--log-dir", target_.log_dir, "Instead of a cluster file: the version log")
+        ->type_name("DIR");
+    app->fallthrough();
+  }
+
+  Outcome RunWatch(bool quiet) {
+    WatchOptions options{.until = {}, .timeout_ms = {}, .quiet = quiet};
+    if (!until_.empty()) {
+      const StatusOr<Goal> goal = Goal::Parse(until_);
+      if (!goal.ok()) {
+        return Outcome::Usage(MessageOf(goal.status()));
+      }
+      options.until = *goal;
+    }
+    if (!timeout_.empty()) {
+      const StatusOr<int64_t> timeout = ParseDuration(timeout_);
+      if (!timeout.ok()) {
+        return Outcome::Usage(MessageOf(timeout.status()));
+      }
+      options.timeout_ms = *timeout;
+    }
+    return Online([&] { return Watch(context_, target_, options); });
+  }
+
+  // Runs a command that needs a coordinator, if the flags tell of one.
+  Outcome Online(const std::function<Outcome()>& command) {
+    if (!target_.coordinator.empty()) {
+      return command();
+    }
+    if (target_.config.empty()) {
+      return Outcome::Usage("which cluster? Give --config FILE or --coordinator HOST:PORT");
+    }
+    const auto config = LoadClusterConfig(context_.env.files, target_.config);
+    return config.ok() ? command() : Outcome::Config(config.status());
+  }
+
+  // Runs a command on the log directory, if the flags tell of one.
+  Outcome Offline(const std::function<Outcome(const std::string& log)>& command) {
+    if (!target_.log_dir.empty()) {
+      return command(target_.log_dir);
+    }
+    if (target_.config.empty()) {
+      return Outcome::Usage("which version log? Give --config FILE or --log-dir DIR");
+    }
+    const auto config = LoadClusterConfig(context_.env.files, target_.config);
+    return config.ok() ? command(config->log_dir) : Outcome::Config(config.status());
+  }
+
+  const Context& context_;
+  CLI::App app_;
+  std::function<Outcome()> command_;
+
+  // Flags and arguments; commands that mean the same share one.
+  Target target_;
+  bool json_ = false;
+  std::optional<uint64_t> version_;
+  std::string variable_;
+  std::vector<std::string> keys_;
+  std::string until_;
+  std::string timeout_;
+  uint64_t last_ = 0;
+  std::string output_;
+  std::string file_;
+  std::string key_;
+  ReplayOptions replay_;
+};
+
+}  // namespace
+
+int Run(const std::vector<std::string>& arguments, const Context& context) {
+  const Outcome outcome = CommandLine(context).Run(arguments);
+  if (!outcome.ok()) {
+    context.err << "freshetctl: " << outcome.message() << "\n";
+  }
+  context.out.flush();
+  return outcome.exit_code();
+}
+
+}  // namespace freshet::freshetctl

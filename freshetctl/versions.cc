@@ -1,0 +1,262 @@
+#include "freshetctl/versions.h"
+
+#include <algorithm>
+
+#include "freshetctl/format.h"
+#include "freshetctl/log_lookup.h"
+#include "freshetctl/proto_json.h"
+#include "freshetctl/table.h"
+
+namespace freshet::freshetctl {
+namespace {
+
+struct Totals {
+  uint64_t bytes = 0;
+  uint64_t rows = 0;
+  uint64_t tombstones = 0;
+};
+
+Totals TotalsOf(const proto::Manifest& manifest) {
+  Totals totals;
+  for (const proto::PartFile& part : manifest.parts()) {
+    totals.bytes += part.bytes();
+    totals.rows += part.rows();
+    totals.tombstones += part.tombstones();
+  }
+  return totals;
+}
+
+std::string KindName(const proto::Manifest& manifest) {
+  std::string name = proto::Manifest::Kind_Name(manifest.kind());
+  std::transform(name.begin(), name.end(), name.begin(), [](char letter) {
+    return static_cast<char>(letter - 'A' + 'a');
+  });
+  return name;
+}
+
+// Histograms say nothing to a reader, and are most of the bytes.
+void DropHistograms(proto::Manifest* manifest) {
+  for (proto::WorkerState& worker : *manifest->mutable_workers()) {
+    for (proto::Evaluation* evaluation : {worker.mutable_evaluation(), worker.mutable_window()}) {
+      evaluation->clear_positives();
+      evaluation->clear_negatives();
+    }
+  }
+}
+
+std::vector<std::string> Row(const Context& context,
+                             const proto::Manifest& manifest,
+                             bool is_newest) {
+  const Totals totals = TotalsOf(manifest);
+  const uint64_t samples = manifest.metrics().samples();
+  return {fmt::format("{}{}", manifest.version(), is_newest ? "*" : " "),
+          std::to_string(manifest.parent()),
+          KindName(manifest),
+          UtcTime(manifest.created_unix_ms()),
+          Duration(context.env.clock.UnixMillis() - manifest.created_unix_ms()),
+          Count(totals.rows),
+          Count(totals.tombstones),
+          Bytes(totals.bytes),
+          Count(samples),
+          Score(manifest.metrics().auc(), samples),
+          Score(manifest.metrics().log_loss(), samples),
+          UtcTime(manifest.event_time_watermark_ms())};
+}
+
+Table VersionTable() {
+  return Table({{"VERSION", true},
+                {"PARENT", true},
+                {"KIND"},
+                {"CREATED (UTC)"},
+                {"AGE", true},
+                {"ROWS", true},
+                {"TOMBSTONES", true},
+                {"BYTES", true},
+                {"SAMPLES", true},
+                {"AUC", true},
+                {"LOG LOSS", true},
+                {"EVENT TIME (UTC)"}});
+}
+
+// A line of JSON for `versions list --json`, with sums in place of the parts.
+std::string JsonRow(const proto::Manifest& manifest, bool is_newest) {
+  const Totals totals = TotalsOf(manifest);
+  return fmt::format(
+      R"({{"version":{},"parent":{},"kind":"{}","newest":{},"epoch":{},"created_unix_ms":{},)"
+      R"("rows":{},"tombstones":{},"bytes":{},"parts":{},"event_time_watermark_ms":{},)"
+      R"("metrics":{}}})",
+      manifest.version(),
+      manifest.parent(),
+      proto::Manifest::Kind_Name(manifest.kind()),
+      is_newest,
+      manifest.epoch(),
+      manifest.created_unix_ms(),
+      totals.rows,
+      totals.tombstones,
+      totals.bytes,
+      manifest.parts_size(),
+      manifest.event_time_watermark_ms(),
+      ToJson(manifest.metrics()));
+}
+
+void PrintSummary(const Context& context, const proto::Manifest& manifest) {
+  const Totals totals = TotalsOf(manifest);
+  const proto::VersionMetrics& metrics = manifest.metrics();
+  const auto line = [&](const char* name, const std::string& value) {
+    context.out << fmt::format("{:<16}{}\n", name, value);
+  };
+  line("version", std::to_string(manifest.version()));
+  line("kind", KindName(manifest));
+  line("parent", manifest.parent() == 0 ? "none" : std::to_string(manifest.parent()));
+  line("epoch", std::to_string(manifest.epoch()));
+  line("created (UTC)", UtcTime(manifest.created_unix_ms()));
+  line("event time", UtcTime(manifest.event_time_watermark_ms()));
+  line("model", fmt::format("{}, xxh3 {}", manifest.model().kind(), manifest.config_xxh3()));
+  line("partitions", std::to_string(manifest.partition_count()));
+  line("holds",
+       fmt::format("{} rows, {} tombstones, {}",
+                   Count(totals.rows),
+                   Count(totals.tombstones),
+                   Bytes(totals.bytes)));
+  const auto scores = [](uint64_t samples, double auc, double log_loss, double calibration) {
+    return fmt::format("{} samples, AUC {}, log loss {}, calibration {}",
+                       Count(samples),
+                       Score(auc, samples),
+                       Score(log_loss, samples),
+                       Score(calibration, samples));
+  };
+  line("since parent",
+       scores(metrics.samples(), metrics.auc(), metrics.log_loss(), metrics.calibration()));
+  line("whole run",
+       scores(metrics.total_samples(),
+              metrics.total_auc(),
+              metrics.total_log_loss(),
+              metrics.total_calibration()));
+}
+
+void PrintPositions(const Context& context, const proto::Manifest& manifest) {
+  Table table({{"WORKER", true},
+               {"PARTITION"},
+               {"OFFSET", true},
+               {"SAMPLES", true},
+               {"BAD", true},
+               {"FINISHED"}});
+  for (const proto::WorkerState& worker : manifest.workers()) {
+    for (const proto::StreamPosition& position : worker.positions()) {
+      table.Add({std::to_string(worker.worker()),
+                 position.partition(),
+                 std::to_string(position.offset()),
+                 Count(position.samples()),
+                 Count(position.bad_samples()),
+                 position.finished() ? "yes" : "no"});
+    }
+  }
+  table.Print(context.out);
+}
+
+void PrintParts(const Context& context, const proto::Manifest& manifest) {
+  Table table({{"PART"},
+               {"SERVER", true},
+               {"BYTES", true},
+               {"ROWS", true},
+               {"TOMBSTONES", true},
+               {"HEADER XXH3"}});
+  for (const proto::PartFile& part : manifest.parts()) {
+    table.Add({part.name(),
+               std::to_string(part.server()),
+               Bytes(part.bytes()),
+               Count(part.rows()),
+               Count(part.tombstones()),
+               part.header_xxh3()});
+  }
+  table.Print(context.out);
+}
+
+}  // namespace
+
+Outcome ListVersions(const Context& context,
+                     const std::string& log_directory,
+                     const ListOptions& options) {
+  FRESHET_RETURN_IF_ERROR(CheckLogDirectory(context.env.files, log_directory));
+  const VersionLog log(context.env.files, log_directory);
+  FRESHET_ASSIGN_OR_RETURN(std::vector<VersionId> versions, log.List());
+  if (options.last > 0 && versions.size() > options.last) {
+    versions.erase(versions.begin(), versions.end() - static_cast<std::ptrdiff_t>(options.last));
+  }
+  Table table = VersionTable();
+  std::string json;
+  std::string damaged;
+  for (const VersionId version : versions) {
+    const bool is_newest = version == versions.back();
+    const StatusOr<proto::Manifest> manifest = log.ReadManifest(version);
+    if (!manifest.ok()) {
+      damaged += (damaged.empty() ? "" : "\n") + MessageOf(manifest.status());
+      std::vector<std::string> cells(12);
+      cells[0] = fmt::format("{}{}", version.value(), is_newest ? "*" : " ");
+      cells[2] = "damaged";
+      table.Add(std::move(cells));
+      continue;
+    }
+    json += (json.empty() ? "" : ",\n ") + JsonRow(*manifest, is_newest);
+    table.Add(Row(context, *manifest, is_newest));
+  }
+  if (options.json) {
+    context.out << "[" << json << "]\n";
+  } else {
+    table.Print(context.out);
+  }
+  return damaged.empty() ? Status() : DataLoss("{}", damaged);
+}
+
+Outcome ShowVersion(const Context& context,
+                    const std::string& log_directory,
+                    std::optional<uint64_t> version,
+                    bool json) {
+  FRESHET_RETURN_IF_ERROR(CheckLogDirectory(context.env.files, log_directory));
+  const VersionLog log(context.env.files, log_directory);
+  FRESHET_ASSIGN_OR_RETURN(const VersionId asked, AskedOrNewest(log, version));
+  FRESHET_ASSIGN_OR_RETURN(proto::Manifest manifest, log.ReadManifest(asked));
+  if (json) {
+    DropHistograms(&manifest);
+    context.out << ToJson(manifest) << "\n";
+    return {};
+  }
+  PrintSummary(context, manifest);
+  const auto chain = log.Chain(asked);
+  std::string loads;
+  if (chain.ok()) {
+    for (const proto::Manifest& link : *chain) {
+      loads += fmt::format("{}{}", loads.empty() ? "" : ", ", link.version());
+    }
+  }
+  context.out << fmt::format("{:<16}{}\n\n", "loads", chain.ok() ? loads : "damaged");
+  PrintPositions(context, manifest);
+  context.out << "\n";
+  PrintParts(context, manifest);
+  return chain.status();
+}
+
+Outcome VerifyVersion(const Context& context,
+                      const std::string& log_directory,
+                      std::optional<uint64_t> version) {
+  FRESHET_RETURN_IF_ERROR(CheckLogDirectory(context.env.files, log_directory));
+  const VersionLog log(context.env.files, log_directory);
+  FRESHET_ASSIGN_OR_RETURN(const VersionId asked, AskedOrNewest(log, version));
+  FRESHET_RETURN_IF_ERROR(log.Verify(asked));
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(asked));
+  uint64_t parts = 0;
+  uint64_t bytes = 0;
+  for (const proto::Manifest& manifest : chain) {
+    parts += static_cast<uint64_t>(manifest.parts_size());
+    bytes += TotalsOf(manifest).bytes;
+  }
+  context.out << fmt::format(
+      "version {} is whole: {} version(s), {} part(s), {} read and checked\n",
+      asked.value(),
+      chain.size(),
+      parts,
+      Bytes(bytes));
+  return {};
+}
+
+}  // namespace freshet::freshetctl

@@ -1,0 +1,211 @@
+#include <catch2/catch.hpp>
+#include <mutex>
+
+#include "common/key.h"
+#include "common/rpc/typed.h"
+#include "proto/control.pb.h"
+#include "tests/freshetctl/program.h"
+
+namespace freshet::test {
+namespace {
+
+proto::StatusResponse TrainingStatus() {
+  proto::StatusResponse status;
+  status.set_phase(proto::StatusResponse::TRAINING);
+  status.set_epoch(3);
+  status.set_version(41);
+  status.set_samples(1'234'567);
+  status.set_auc(0.75);
+  status.set_log_loss(0.5);
+  status.set_calibration(1.0);
+  status.set_rows(9876);
+  status.set_served_version(40);
+  status.set_freshness_ms(850);
+  auto* member = status.add_members();
+  member->set_role(proto::WORKER);
+  member->set_rank(1);
+  member->set_up(true);
+  member->set_address("10.0.0.1:4000");
+  member->mutable_report()->set_samples(42);
+  member->mutable_report()->set_error("stream gone");
+  return status;
+}
+
+// A coordinator that answers as the test says, and remembers what it was asked.
+class FakeCoordinator {
+ public:
+  explicit FakeCoordinator(Program& program) {
+    auto listening = program.transport->Listen("coordinator");
+    REQUIRE(listening.ok());
+    server_ = *std::move(listening);
+    rpc::HandleTyped<proto::StatusRequest>(
+        *server_,
+        rpc::Method::kStatus,
+        [this](const proto::StatusRequest&, const Buffer&, rpc::Responder respond) {
+          const std::lock_guard lock(mutex);
+          status.set_samples(status.samples() + samples_per_ask);
+          status.set_version(status.version() + versions_per_ask);
+          respond(rpc::MakeMessage(status));
+        });
+    rpc::HandleTyped<proto::RollbackRequest>(
+        *server_,
+        rpc::Method::kRollback,
+        [](const proto::RollbackRequest& request, const Buffer&, rpc::Responder respond) {
+          if (request.version() == 99) {
+            respond(NotFound("there is no version 99"));
+            return;
+          }
+          proto::RollbackResponse response;
+          response.set_version(42);
+          respond(rpc::MakeMessage(response));
+        });
+    rpc::HandleTyped<proto::CutNowRequest>(
+        *server_,
+        rpc::Method::kCutNow,
+        [](const proto::CutNowRequest&, const Buffer&, rpc::Responder respond) {
+          proto::CutNowResponse response;
+          response.set_version(42);
+          respond(rpc::MakeMessage(response));
+        });
+    rpc::HandleTyped<proto::DeleteKeysRequest>(
+        *server_,
+        rpc::Method::kDeleteKeys,
+        [this](
+            const proto::DeleteKeysRequest& request, const Buffer& body, rpc::Responder respond) {
+          const std::lock_guard lock(mutex);
+          variable = request.variable();
+          const auto sent = body.as<Key>(0, body.size() / sizeof(Key));
+          keys.assign(sent.begin(), sent.end());
+          proto::DeleteKeysResponse response;
+          response.set_deleted(2);
+          response.set_version(42);
+          respond(rpc::MakeMessage(response));
+        });
+    server_->Start();
+  }
+
+  std::mutex mutex;  // guards what follows: handlers run on a thread of the transport
+  proto::StatusResponse status = TrainingStatus();
+  uint64_t samples_per_ask = 0;
+  uint64_t versions_per_ask = 0;
+  std::string variable;
+  std::vector<Key> keys;
+
+ private:
+  std::unique_ptr<rpc::Server> server_;
+};
+
+const std::vector<std::string> kWhere = {"--coordinator", "coordinator"};
+
+int Run(Program& program, std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), kWhere.begin(), kWhere.end());
+  return program.Run(arguments);
+}
+
+TEST_CASE("status shows the cluster and its members", "[freshetctl]") {
+  Program program;
+  const FakeCoordinator coordinator(program);
+  CHECK(Run(program, {"status"}) == 0);
+  CHECK(program.out ==
+        "phase     training\n"
+        "samples   1,234,567\n"
+        "scored    AUC 0.7500   log loss 0.5000   calibration 1.0000\n"
+        "table     9,876 keys\n"
+        "version   41 newest, 40 served   freshness 850ms\n"
+        "cuts      0 (0 failed)   last pause 0.0ms   epoch 3   rewinds 0\n"
+        "\n"
+        "MEMBER    STATE  RPC            HTTP  BUILD  REPORT\n"
+        "worker-1  up     10.0.0.1:4000  -     -      42 samples, 0 bad, error: stream gone\n");
+  CHECK(Run(program, {"status", "--json"}) == 0);
+  CHECK(Contains(program.out, R"({"phase":"TRAINING","epoch":3,"version":41,"members":[{)"));
+  CHECK(Contains(program.out, R"("samples":1234567,"auc":0.75,)"));
+}
+
+TEST_CASE("rollback, cut and delete say which version came of it", "[freshetctl]") {
+  Program program;
+  const FakeCoordinator coordinator(program);
+  CHECK(Run(program, {"rollback", "40"}) == 0);
+  CHECK(program.out == "version 42 is version 40 again\n");
+  CHECK(Run(program, {"cut"}) == 0);
+  CHECK(program.out == "version 42 is committed\n");
+  CHECK(Run(program, {"delete", "w", "17", "0xFf", "user=u=1"}) == 0);
+  CHECK(program.out == "deleted 2 of 3 keys of 'w' in version 42\n");
+  CHECK(coordinator.variable == "w");
+  CHECK(coordinator.keys == std::vector<Key>{17, 255, HashKey(SlotSeed("user"), "u=1")});
+}
+
+TEST_CASE("what the coordinator refuses is said with its address", "[freshetctl]") {
+  Program program;
+  const FakeCoordinator coordinator(program);
+  CHECK(Run(program, {"rollback", "99"}) == 1);
+  CHECK(program.err == "freshetctl: coordinator at coordinator: there is no version 99\n");
+}
+
+TEST_CASE("a coordinator that is not there is an error", "[freshetctl]") {
+  Program program;
+  CHECK(Run(program, {"status"}) == 1);
+  CHECK(Contains(program.err, "coordinator at coordinator: "));
+  WriteBytes(program.Path("cluster.yaml"),
+             "cluster: {run_dir: run, log_dir: log}\nworker: {job: job.yaml}\n");
+  CHECK(program.Run({"status", "--config", program.Path("cluster.yaml")}) == 1);
+  CHECK(Contains(program.err, "is the cluster running?"));
+}
+
+TEST_CASE("watch ends when the state is reached, with a line a second", "[freshetctl]") {
+  Program program;
+  FakeCoordinator coordinator(program);
+  coordinator.samples_per_ask = 100;  // five times a second
+  coordinator.versions_per_ask = 1;
+  CHECK(Run(program, {"watch", "--until", "version=57"}) == 0);
+  std::istringstream lines(program.out);
+  std::vector<std::string> seen;
+  for (std::string line; std::getline(lines, line);) {
+    seen.push_back(line);
+  }
+  // Asked at 0, 200, ... 3000 ms: version 42 to 57.
+  REQUIRE(seen.size() == 4);
+  CHECK(Contains(seen[0], "samples=1234667 samples_per_s=- auc=0.7500 log_loss=0.5000 keys=9876"));
+  CHECK(Contains(seen[1], "samples=1235167 samples_per_s=500 "));
+  CHECK(Contains(seen[3], "version=57 served=40 freshness=850ms"));
+}
+
+TEST_CASE("watch draws its block again in a terminal", "[freshetctl]") {
+  Program program;
+  program.terminal = true;
+  FakeCoordinator coordinator(program);
+  coordinator.versions_per_ask = 1;
+  CHECK(Run(program, {"watch", "--until", "version=43"}) == 0);
+  CHECK(program.out.find("\x1b[6A") != std::string::npos);
+  CHECK(program.out.find("\x1b[6A") == program.out.rfind("\x1b[6A"));
+}
+
+TEST_CASE("watch and wait fail when the time is up, and say how far it came", "[freshetctl]") {
+  Program program;
+  {
+    FakeCoordinator coordinator(program);
+    coordinator.status.set_phase(proto::StatusResponse::FORMING);
+    coordinator.status.set_waiting_for("ps-1");
+    CHECK(Run(program, {"wait", "training", "--timeout", "2s"}) == 1);
+    CHECK(program.out.empty());
+    CHECK(Contains(program.err,
+                   "not reached within 2.0s: the cluster is forming and waits for ps-1"));
+    CHECK(Run(program, {"watch", "--until", "served=41", "--timeout", "500ms"}) == 1);
+  }
+  CHECK(Run(program, {"wait", "training", "--timeout", "2s"}) == 1);
+  CHECK(Contains(program.err, "not reached within 2.0s: coordinator at coordinator: "));
+}
+
+TEST_CASE("every goal knows when it is reached", "[freshetctl]") {
+  Program program;
+  FakeCoordinator coordinator(program);
+  CHECK(Run(program, {"wait", "training"}) == 0);
+  CHECK(Run(program, {"wait", "served=40"}) == 0);
+  CHECK(Run(program, {"wait", "version=41"}) == 0);
+  CHECK(Run(program, {"wait", "finished", "--timeout", "1s"}) == 1);
+  coordinator.status.set_phase(proto::StatusResponse::FINISHED);
+  CHECK(Run(program, {"wait", "finished"}) == 0);
+  CHECK(Run(program, {"wait", "training"}) == 0);
+}
+
+}  // namespace
+}  // namespace freshet::test
