@@ -15,8 +15,15 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kFirstPause{5};
 constexpr milliseconds kLongestPause{500};
 
+// ResourceExhausted: a server has too much to do for now. In bsp it also refuses further tries of a
+// pull whose earlier ones it still holds for the step before.
 bool MayPass(const Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsResourceExhausted(status);
+}
+
+Status Stopped() {
+  return Cancelled("the session ends");
 }
 
 }  // namespace
@@ -62,7 +69,7 @@ void Retrier::Stop() {
     thread_.join();
   }
   for (auto& [due, attempt] : left) {
-    attempt->call.done(Cancelled("the session ends"));
+    attempt->call.done(Stopped());
   }
 }
 
@@ -79,8 +86,11 @@ void Retrier::Send(std::shared_ptr<Attempt> attempt) {
 }
 
 void Retrier::OnAnswer(std::shared_ptr<Attempt> attempt, StatusOr<rpc::Message> answer) {
-  if (!answer.ok() && MayPass(answer.status()) && SendLater(attempt)) {
-    return;
+  if (!answer.ok() && MayPass(answer.status())) {
+    if (SendLater(attempt)) {
+      return;
+    }
+    answer = Stopped();
   }
   attempt->call.done(std::move(answer));
 }
