@@ -212,11 +212,13 @@ Progress::Answer Progress::AnswerPause() {
     return nullptr;
   }
   PendingPause pause = *std::exchange(pause_, std::nullopt);
-  if (bsp_ && acknowledged_ > pause.step) {
+  // The last step has no batch: with it, the servers hold the same as without.
+  const uint64_t applied = acknowledged_ - (last_begun_ && acknowledged_ == begun_ ? 1 : 0);
+  if (bsp_ && applied > pause.step) {
     const Status late =
-        FailedPrecondition("worker-{}: step {} is applied already, a cut at {} is too late",
+        FailedPrecondition("worker-{}: step {} is applied already, a cut at {} comes too late",
                            worker_,
-                           acknowledged_,
+                           applied,
                            pause.step);
     return [done = std::move(pause.done), late] { done(late); };
   }

@@ -15,8 +15,11 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kFirstPause{5};
 constexpr milliseconds kLongestPause{500};
 
+// ResourceExhausted: a server has too much to do for now. In bsp it also refuses further tries of a
+// pull whose earlier ones it still holds for the step before.
 bool MayPass(const Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsResourceExhausted(status);
 }
 
 }  // namespace

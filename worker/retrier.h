@@ -11,7 +11,8 @@
 namespace freshet::worker {
 
 // Makes calls that must get through: one that fails for a reason that may pass (Unavailable,
-// DeadlineExceeded) is made again, after pauses that grow. Thread-safety: any thread.
+// DeadlineExceeded, ResourceExhausted) is made again, after pauses that grow.
+// Thread-safety: any thread.
 class Retrier {
  public:
   struct Call {

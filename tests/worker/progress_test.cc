@@ -131,6 +131,17 @@ TEST_CASE("a worker whose streams have ended is paused at any later step", "[wor
   CHECK(report.finished());
 }
 
+TEST_CASE("the last step, which has no batch, may be applied beyond the cut", "[worker]") {
+  Progress progress(Request(), true);
+  progress.Restore(PositionsAt(0));
+  Begin(progress, 1);
+  Begin(progress, 2, true);
+  progress.Acknowledged(1);
+  progress.Acknowledged(2);
+  CHECK(PauseCall(progress, 1).state().batches() == 1);
+  CHECK(absl::IsFailedPrecondition(PauseCall(progress, 0).status()));
+}
+
 TEST_CASE("while held no step begins", "[worker]") {
   Progress progress(Request(), false);
   progress.Restore(PositionsAt(0));
