@@ -29,7 +29,7 @@ StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(const ClusterConfig&
 
 // The coordinator first: the others ask it for a place.
 Status LocalCluster::StartAll() {
-  FRESHET_RETURN_IF_ERROR(StartOne("coordinator", 0, coordinator::StartCoordinator));
+  FRESHET_RETURN_IF_ERROR(StartOne("coordinator", 0, StartCoordinator));
   coordinator_ = roles_.back()->rpc_address();
   for (uint32_t rank = 0; rank < config_.ps.hosts.size(); ++rank) {
     FRESHET_RETURN_IF_ERROR(StartOne(fmt::format("ps-{}", rank), rank, ps::StartPs));

@@ -44,8 +44,7 @@ void EmbeddingTable::Pull(std::span<const Key> keys,
   ForEachBlock(keys, [&](size_t begin, std::span<const Key> block) {
     index_.Find(rows_, block, std::span(slots).first(block.size()));
     for (size_t i = 0; i < block.size(); ++i) {
-      const std::span<float> value =
-          values.subspan(PositionOf(positions, begin + i) * dim_, dim_);
+      const std::span<float> value = values.subspan(PositionOf(positions, begin + i) * dim_, dim_);
       if (slots[i] == kNoRow) {
         initializer_.Fill(block[i], value);
       } else {
@@ -116,7 +115,10 @@ CutSize EmbeddingTable::BeginCut(bool full) {
   const CutSize size{.rows = changes_.pending(), .tombstones = changes_.tombstones().size()};
   copy_cursor_ = 0;
   copied_.clear();
-  cut_ = {.variable = name_, .dim = dim_, .state_dim = state_dim()};
+  cut_ = {};
+  cut_.variable = name_;
+  cut_.dim = dim_;
+  cut_.state_dim = state_dim();
   copied_.reserve(size.rows);
   cut_.keys.reserve(size.rows);
   cut_.values.reserve(size.rows * dim_);
@@ -177,9 +179,8 @@ void EmbeddingTable::Load(const EmbeddingRows& rows,
   }
   for (const uint32_t i : picked) {
     const RowSlot slot = MakeRow(rows.keys[i]);
-    rows_.head(slot) = {.key = rows.keys[i],
-                        .frequency = rows.frequencies[i],
-                        .last_update = rows.last_updates[i]};
+    rows_.head(slot) = {
+        .key = rows.keys[i], .frequency = rows.frequencies[i], .last_update = rows.last_updates[i]};
     float* const floats = rows_.floats(slot);
     std::copy_n(&rows.values[size_t{i} * dim_], dim_, floats);
     std::copy_n(rows.states.data() + size_t{i} * state_dim(), state_dim(), floats + dim_);

@@ -39,7 +39,8 @@ Status CheckAdagrad(const std::string& where, const proto::Adagrad& adagrad) {
   FRESHET_RETURN_IF_ERROR(CheckAtLeast(where, "epsilon", adagrad.epsilon(), 0));
   if (adagrad.initial_accumulator() == 0 && adagrad.epsilon() == 0) {
     return InvalidArgument(
-        "{}: initial_accumulator and epsilon are both 0, one must be above 0: a zero gradient would "
+        "{}: initial_accumulator and epsilon are both 0, one must be above 0: a zero gradient "
+        "would "
         "give 0/0",
         where);
   }

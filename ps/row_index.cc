@@ -90,7 +90,8 @@ void RowIndex::Grow(const RowStore& rows) {
   tags_.assign(capacity, 0);
   slots_.assign(capacity, kNoRow);
   mask_ = capacity - 1;
-  for (RowSlot slot = rows.live().NextSet(0); slot != kNoRow; slot = rows.live().NextSet(slot + 1)) {
+  for (RowSlot slot = rows.live().NextSet(0); slot != kNoRow;
+       slot = rows.live().NextSet(slot + 1)) {
     Place(SplitMix64(rows.head(slot).key), slot);
   }
 }

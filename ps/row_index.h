@@ -19,12 +19,12 @@ namespace freshet::ps {
 // is allowed. Invariants: capacity is a power of two; at most 3/4 of the cells are taken; no empty
 // cell lies between a key's home and its cell (Erase moves later cells back).
 //
-// The home comes from SplitMix64 of the key, because all keys of one owner agree in their high bits.
-// Thread-safety: owner thread only.
+// The home comes from SplitMix64 of the key, because all keys of one owner agree in their high
+// bits. Thread-safety: owner thread only.
 class RowIndex {
  public:
-  // slots[i] = the slot of keys[i], or kNoRow. [n] both; at most kMaxBatch at a time. Prefetches the
-  // cells, then the rows.
+  // slots[i] = the slot of keys[i], or kNoRow. [n] both; at most kMaxBatch at a time. Prefetches
+  // the cells, then the rows.
   static constexpr size_t kMaxBatch = 128;
   void Find(const RowStore& rows, std::span<const Key> keys, std::span<RowSlot> slots) const;
 

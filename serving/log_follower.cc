@@ -46,6 +46,10 @@ LogFollower::LogFollower(FileSystem& files,
       problem_("the log has not been looked at yet") {}
 
 LogFollower::~LogFollower() {
+  Stop();
+}
+
+void LogFollower::Stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

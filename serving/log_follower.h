@@ -41,10 +41,12 @@ class LogFollower {
   // called on that thread before each look.
   void Start(
       std::chrono::milliseconds poll_every, std::function<void()> also = [] {});
+  // Ends that thread, and waits for it.
+  void Stop();
   // There is something new. Any thread.
   void Notify();
 
-  // One look at the log: what the thread does. Not after Start.
+  // One look at the log: what the thread does. Not between Start and Stop.
   void Poll();
 
   // Versions refused, with the reasons: the last kRefusedKept of them. Any thread.

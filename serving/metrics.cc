@@ -34,17 +34,22 @@ ServingMetrics::ServingMetrics(Metrics& metrics)
                                                  LatencyBuckets())) {}
 
 void ServingMetrics::CountRequest(const std::string& endpoint, int code, double seconds) {
-  registry
-      .Counter("freshet_serving_requests_total",
-               "Requests answered",
-               {{"endpoint", endpoint}, {"code", std::to_string(code)}})
-      .Increment();
-  registry
-      .Histogram("freshet_serving_request_seconds",
-                 "Time from a request's last byte to its answer",
-                 LatencyBuckets(),
-                 {{"endpoint", endpoint}})
-      .Observe(seconds);
+  const std::lock_guard lock(mutex_);
+  Endpoint& counts = endpoints_[endpoint];
+  if (counts.seconds == nullptr) {
+    counts.seconds = &registry.Histogram("freshet_serving_request_seconds",
+                                         "Time to compute the answer of a request",
+                                         LatencyBuckets(),
+                                         {{"endpoint", endpoint}});
+  }
+  prometheus::Counter*& answered = counts.by_code[code];
+  if (answered == nullptr) {
+    answered = &registry.Counter("freshet_serving_requests_total",
+                                 "Requests answered",
+                                 {{"endpoint", endpoint}, {"code", std::to_string(code)}});
+  }
+  counts.seconds->Observe(seconds);
+  answered->Increment();
 }
 
 }  // namespace freshet::serving

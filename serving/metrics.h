@@ -1,4 +1,6 @@
 #pragma once
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "common/metrics/metrics.h"
@@ -27,6 +29,15 @@ struct ServingMetrics {
   prometheus::Counter& catalogue_errors;
   prometheus::Histogram& apply_seconds;
   prometheus::Histogram& commit_to_served_seconds;
+
+ private:
+  struct Endpoint {
+    prometheus::Histogram* seconds = nullptr;
+    std::map<int, prometheus::Counter*> by_code;
+  };
+
+  std::mutex mutex_;
+  std::map<std::string, Endpoint> endpoints_;  // found again faster than through the registry
 };
 
 }  // namespace freshet::serving

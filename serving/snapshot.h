@@ -49,11 +49,14 @@ class Snapshot {
 
   bool has_items() const { return items_ != nullptr; }
 
+  // Null unless has_items().
+  const ItemFeatures* items() const { return items_.get(); }
+
   const std::string& items_problem() const { return items_problem_; }
 
   // ---- writing
 
-  // Of no rows, for a model; items() must be set after it.
+  // Of no rows, for a model. SetItems follows if it is another model than before.
   void Reset(std::shared_ptr<const Schema> schema);
 
   // Applies parts without bringing the index up to date: RebuildIndex follows.

@@ -30,7 +30,7 @@ struct Findings {
 template <typename Number>
 std::string RangeText(Number least, Number most) {
   const char* kind = std::is_integral_v<Number> ? "a whole number" : "a number";
-  const bool open_below = least == std::numeric_limits<Number>::lowest();
+  const bool open_below = least < 0 && least == std::numeric_limits<Number>::lowest();
   const bool open_above = most == std::numeric_limits<Number>::max();
   if (open_above) {
     return open_below ? kind : fmt::format("{} of at least {}", kind, least);

@@ -146,8 +146,14 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Open> open_;
 };
 
+// yaml-cpp takes the end of the text for the end of a quoted value that was never closed, which
+// hides all keys in between. An end marker in a line of its own makes it complain.
+std::string WithEndMarker(const std::string& text) {
+  return text + (text.empty() || text.back() == '\n' ? "...\n" : "\n...\n");
+}
+
 void ParseInto(const std::string& text, YamlDocument* document) {
-  std::istringstream stream(text);
+  std::istringstream stream(WithEndMarker(text));
   YAML::Parser parser(stream);
   TreeBuilder builder(document);
   if (!parser.HandleNextDocument(builder)) {
@@ -188,7 +194,9 @@ YamlDocument ParseYaml(const std::string& text) {
     ParseInto(text, &document);
   } catch (const YAML::Exception& error) {
     document.root = {};
-    document.errors = {{LineOf(error.mark), "not YAML: " + error.msg}};
+    const bool unclosed = error.msg == YAML::ErrorMsg::DOC_IN_SCALAR;
+    document.errors = {{LineOf(error.mark),
+                        "not YAML: " + (unclosed ? "the document ends inside quotes" : error.msg)}};
   } catch (const std::exception& error) {
     document.root = {};
     document.errors = {{1, std::string("not YAML: ") + error.what()}};

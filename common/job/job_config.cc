@@ -144,6 +144,9 @@ ModelSettings ReadModel(const ConfigSection& section) {
   section.Optional("seed", &model.seed);
   model.optimizer =
       ReadOptimizer(section.Section("optimizer"), model.kind == "ledger" ? "ledger" : "adagrad");
+  if (model.kind == "ledger" && !model.optimizer.has_ledger()) {
+    section.Fail("optimizer", "must be of kind ledger, or left out, in a model of kind ledger");
+  }
   model.dense_optimizer = section.Has("dense_optimizer")
                               ? ReadOptimizer(section.Section("dense_optimizer"), "adagrad")
                               : model.optimizer;

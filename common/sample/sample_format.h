@@ -21,15 +21,15 @@ struct SampleFormat {
   enum class TimeUnit { kSeconds, kMilliseconds };
 
   Kind kind = Kind::kDelimited;
-  std::string delimiter = ",";       // one or more characters
-  bool quoted = false;               // a column may stand in "...", with "" for a quote
-  std::vector<std::string> columns;  // names, in order
-  std::string label_column;
+  std::string delimiter = ",";         // one or more characters
+  bool quoted = false;                 // a column may stand in "...", with "" for a quote
+  std::vector<std::string> columns{};  // names, in order
+  std::string label_column{};
   // Set: the label is 1 if the column's number is at least this. Unset: it must be 0 or 1
   // (libsvm also -1).
-  std::optional<double> positive_at_least;
-  std::string weight_column;      // empty: every weight is 1
-  std::string event_time_column;  // empty: none
+  std::optional<double> positive_at_least{};
+  std::string weight_column{};      // empty: every weight is 1
+  std::string event_time_column{};  // empty: none
   TimeUnit time_unit = TimeUnit::kSeconds;
 };
 

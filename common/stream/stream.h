@@ -50,8 +50,8 @@ class Stream {
 };
 
 struct FileStreamOptions {
-  std::string path;    // a file, or a directory whose files are the partitions
-  std::string suffix;  // of a directory's files, as in ".csv"; empty: all
+  std::string path{};    // a file, or a directory whose files are the partitions
+  std::string suffix{};  // of a directory's files, as in ".csv"; empty: all
   // Keep reading what is appended until a file named _SUCCESS stands in the directory (beside the
   // file); without it the stream ends where the files end.
   bool follow = false;

@@ -28,8 +28,7 @@ class Adagrad final : public Optimizer {
       for (uint32_t column = 0; column < dim_; ++column) {
         const float gradient = update.gradient[column];
         accumulator[column] += gradient * gradient;
-        value[column] -=
-            learning_rate_ * gradient / (std::sqrt(accumulator[column]) + epsilon_);
+        value[column] -= learning_rate_ * gradient / (std::sqrt(accumulator[column]) + epsilon_);
       }
     }
   }

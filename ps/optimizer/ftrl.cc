@@ -42,10 +42,9 @@ class Ftrl final : public Optimizer {
         const float sigma = (root - std::sqrt(n[column])) / learning_rate_;
         z[column] += gradient - sigma * value[column];
         n[column] = n_after;
-        value[column] = std::abs(z[column]) <= l1_
-                            ? 0.0F
-                            : (std::copysign(l1_, z[column]) - z[column]) /
-                                  ((beta_ + root) / learning_rate_ + l2_);
+        value[column] = std::abs(z[column]) <= l1_ ? 0.0F
+                                                   : (std::copysign(l1_, z[column]) - z[column]) /
+                                                         ((beta_ + root) / learning_rate_ + l2_);
       }
     }
   }

@@ -148,7 +148,7 @@ serving: {{count: {serving}}}
     # ---- asking
 
     def freshetctl(self, command, *arguments, check=True):
-        return run(BIN / "freshetctl", command, self.config, *arguments, check=check)
+        return run(BIN / "freshetctl", "--config", self.config, command, *arguments, check=check)
 
     def status(self):
         """The coordinator's status; None while it cannot be reached."""

@@ -1,0 +1,350 @@
+#include "coordinator/control.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/crash_point.h"
+#include "coordinator/log.h"
+#include "coordinator/recovery.h"
+
+namespace freshet::coordinator {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using Phase = proto::StatusResponse;
+
+constexpr milliseconds kFirstBackoff{100};
+constexpr milliseconds kLargestBackoff{2000};
+// A cut that fails so often in a row, and not for want of disk, will not succeed by itself.
+constexpr uint32_t kMostFailedCuts = 10;
+
+double Seconds(nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+std::string CodeName(const Status& status) {
+  return absl::StatusCodeToString(status.code());
+}
+
+}  // namespace
+
+Control::Control(const Context& context,
+                 const Membership& membership,
+                 ControlQueue& queue,
+                 Board& board,
+                 CoordinatorMetrics& metrics)
+    : context_(context),
+      membership_(membership),
+      queue_(queue),
+      board_(board),
+      metrics_(metrics),
+      numbers_(context.store, context.log),
+      serving_(context.env.transport, membership) {
+  thread_ = std::thread([this] { Run(); });
+}
+
+Control::~Control() {
+  queue_.Close();
+  thread_.join();
+}
+
+void Control::Run() {
+  while (!queue_.closed()) {
+    AnswerAsks();
+    if (session_.has_value()) {
+      Supervise();
+    } else {
+      Form();
+    }
+    queue_.Wait(UntilNextLook());
+  }
+  if (session_.has_value() && phase_ == Phase::TRAINING && !EndBrokenSession()) {
+    MakeCut(false, std::min(context_.options.stop_timeout, context_.options.rpc_timeout));
+  }
+  RefuseAll();
+}
+
+nanoseconds Control::UntilNextLook() const {
+  nanoseconds at = context_.env.clock.Monotonic() + context_.options.heartbeat_every;
+  if (phase_ == Phase::TRAINING) {
+    at = std::min(at, next_cut_);
+  } else if (!session_.has_value()) {
+    at = std::min(at, std::max(retry_at_, context_.env.clock.Monotonic() + kFirstBackoff));
+  }
+  return std::max(at - context_.env.clock.Monotonic(), nanoseconds(0));
+}
+
+void Control::Enter(proto::StatusResponse::Phase phase, const std::string& waiting_for) {
+  if (phase != phase_ || waiting_for != waiting_for_) {
+    Log().info("phase={}{}{}",
+               proto::StatusResponse::Phase_Name(phase),
+               waiting_for.empty() ? "" : " waiting_for=",
+               waiting_for);
+  }
+  phase_ = phase;
+  waiting_for_ = waiting_for;
+  board_.Update([&](Progress& progress) {
+    progress.phase = phase;
+    progress.waiting_for = waiting_for;
+  });
+}
+
+void Control::Record(const std::string& kind, const std::string& text) {
+  const Status status = context_.store.Record(
+      {.unix_ms = context_.env.clock.UnixMillis(), .kind = kind, .text = text});
+  if (!status.ok()) {
+    Log().warn("could not record an event kind={} error=\"{}\"", kind, status.ToString());
+  }
+}
+
+Status Control::GiveUpRecovery() const {
+  if (queue_.closed()) {
+    return Cancelled("the coordinator stops");
+  }
+  const std::string lost = membership_.Lost(session_->members());
+  return lost.empty() ? absl::OkStatus() : Aborted("{}", lost);
+}
+
+// A cut under way may still be made when the coordinator is to stop, but not for ever.
+Status Control::GiveUpCut() {
+  if (queue_.closed()) {
+    const nanoseconds now = context_.env.clock.Monotonic();
+    stop_seen_ = stop_seen_.value_or(now);
+    if (now - *stop_seen_ > context_.options.stop_timeout) {
+      return Cancelled("the coordinator stops");
+    }
+  }
+  const std::string lost = membership_.Lost(session_->members());
+  return lost.empty() ? absl::OkStatus() : Aborted("{}", lost);
+}
+
+void Control::Form() {
+  const std::string missing = membership_.Missing();
+  if (!missing.empty()) {
+    Enter(Phase::FORMING, missing);
+    return;
+  }
+  if (context_.env.clock.Monotonic() < retry_at_) {
+    return;
+  }
+  const Status status = BeginSession();
+  if (status.ok()) {
+    next_cut_ = context_.env.clock.Monotonic() + context_.options.cut_every;
+    Enter(Phase::TRAINING, "");
+    AnswerRollbacks();
+    return;
+  }
+  session_.reset();
+  if (absl::IsCancelled(status)) {
+    return;
+  }
+  const milliseconds backoff = NextBackoff();
+  retry_at_ = context_.env.clock.Monotonic() + backoff;
+  metrics_.CountFailedRecovery();
+  Record("recovery_failed", status.ToString());
+  Log().error("recovery failed again_in_ms={} error=\"{}\"", backoff.count(), status.ToString());
+  Enter(Phase::RECOVERING, MessageOf(status));
+}
+
+Status Control::BeginSession() {
+  FRESHET_ASSIGN_OR_RETURN(const Epoch epoch, BeginEpoch(context_, membership_.LargestEpoch()));
+  board_.Update([&](Progress& progress) { progress.epoch = epoch.value(); });
+  Enter(Phase::RECOVERING, "servers restore, workers start");
+  session_ = MakeSession(
+      context_.env.transport, epoch, membership_.Up(proto::PS), membership_.Up(proto::WORKER));
+  if (session_->servers.size() != context_.options.servers ||
+      session_->workers.size() != context_.options.workers) {
+    return Unavailable("{}", membership_.Missing());
+  }
+  Recovery recovery(context_, numbers_, [this] { return GiveUpRecovery(); });
+  FRESHET_ASSIGN_OR_RETURN(Restored restored, recovery.Run(*session_));
+  head_ = std::move(restored.head);
+  chain_length_ = restored.chain_length;
+  last_cut_due_ = false;
+  board_.Update([&](Progress& progress) {
+    progress.version = head_.version();
+    progress.event_time_watermark_ms = head_.event_time_watermark_ms();
+  });
+  serving_.Tell(VersionId(head_.version()));
+  Record("epoch",
+         fmt::format("epoch={} version={} rows={}", epoch.value(), head_.version(), restored.rows));
+  Log().info("session begun epoch={} version={} rows={} servers={} workers={}",
+             epoch.value(),
+             head_.version(),
+             restored.rows,
+             session_->servers.size(),
+             session_->workers.size());
+  return absl::OkStatus();
+}
+
+// At once, then after a while that doubles as long as no cut goes well in between.
+milliseconds Control::NextBackoff() {
+  const uint32_t tries = tries_in_row_++;
+  if (tries == 0) {
+    return milliseconds(0);
+  }
+  return std::min(kFirstBackoff * (1U << std::min(tries - 1, 10U)), kLargestBackoff);
+}
+
+void Control::Supervise() {
+  if (EndBrokenSession()) {
+    return;
+  }
+  WatchServing();
+  const nanoseconds now = context_.env.clock.Monotonic();
+  const bool finished = AllFinished();
+  if (finished && !last_cut_due_) {
+    last_cut_due_ = true;
+    next_cut_ = now;
+  }
+  const bool wanted = phase_ == Phase::TRAINING || force_base_;
+  if (!wanted || now < next_cut_) {
+    return;
+  }
+  const CutResult result = MakeCut(false, context_.options.rpc_timeout);
+  if (phase_ == Phase::TRAINING && finished && result.status.ok()) {
+    CrashPoint("before_finished");
+    Record("finished", fmt::format("version={}", head_.version()));
+    Enter(Phase::FINISHED, "");
+  }
+}
+
+bool Control::EndBrokenSession() {
+  const std::string lost = membership_.Lost(session_->members());
+  if (!lost.empty()) {
+    Rewind("member_lost", lost);
+    return true;
+  }
+  for (const MemberInfo& member : session_->members()) {
+    const auto report = membership_.ReportOf(member);
+    if (report.has_value() && report->epoch() == session_->epoch.value() &&
+        !report->error().empty()) {
+      Rewind("member_error", MemberName(member.role, member.rank) + ": " + report->error());
+      return true;
+    }
+  }
+  return false;
+}
+
+bool Control::AllFinished() const {
+  return std::all_of(
+      session_->workers.begin(), session_->workers.end(), [this](const Peer& worker) {
+        const auto report = membership_.ReportOf(worker.info);
+        return report.has_value() && report->epoch() == session_->epoch.value() &&
+               report->finished();
+      });
+}
+
+// A version that serving refuses as damaged keeps it from all deltas that build on it. Training
+// has the rows in memory: a base makes the damaged file unimportant.
+void Control::WatchServing() {
+  const std::string stuck = serving_.NewlyStuck(VersionId(head_.version()));
+  if (stuck.empty()) {
+    return;
+  }
+  force_base_ = true;
+  const std::string text = fmt::format(
+      "{} refused a damaged version: the one after {} will be a base", stuck, head_.version());
+  Record("refused", text);
+  Log().error("{}", text);
+}
+
+CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
+  const nanoseconds begin = context_.env.clock.Monotonic();
+  next_cut_ = begin + context_.options.cut_every;
+  CutResult result;
+  const auto version = numbers_.Next();
+  if (!version.ok()) {
+    result.status = version.status();
+    result.failed_step = "number";
+  } else {
+    const CutPlan plan{
+        .version = *version,
+        .head = head_,
+        .full = head_.version() == 0 || force_base_ || chain_length_ >= context_.options.base_every,
+        .even_unchanged = even_unchanged || force_base_ || deletes_pending_,
+        .timeout = timeout};
+    result = Cut(context_, *session_, plan, &windows_, [this] { return GiveUpCut(); }).Run();
+  }
+  if (result.heard_of) {
+    numbers_.Use();
+  }
+  if (result.status.ok()) {
+    failed_in_row_ = 0;
+    tries_in_row_ = 0;
+  }
+  if (result.committed) {
+    NoteCut(result, begin);
+  }
+  if (!result.status.ok()) {
+    NoteFailedCut(result);
+  }
+  return result;
+}
+
+void Control::NoteCut(const CutResult& result, nanoseconds begin) {
+  head_ = result.manifest;
+  const bool base = head_.kind() == proto::Manifest::BASE;
+  chain_length_ = base ? 1 : chain_length_ + 1;
+  force_base_ = force_base_ && !base;
+  deletes_pending_ = false;
+  const nanoseconds duration = context_.env.clock.Monotonic() - begin;
+  metrics_.CountCut(Seconds(result.pause), Seconds(duration));
+  board_.Update([&](Progress& progress) {
+    progress.version = head_.version();
+    progress.event_time_watermark_ms = head_.event_time_watermark_ms();
+    progress.cut_pause_ms = Seconds(result.pause) * 1e3;
+    ++progress.cuts;
+  });
+  serving_.Tell(VersionId(head_.version()));
+  Log().info("cut version={} kind={} parts={} samples={} pause_ms={:.2f} ms={:.1f}",
+             head_.version(),
+             proto::Manifest::Kind_Name(head_.kind()),
+             head_.parts_size(),
+             head_.metrics().samples(),
+             Seconds(result.pause) * 1e3,
+             Seconds(duration) * 1e3);
+}
+
+void Control::NoteFailedCut(const CutResult& result) {
+  bool broken = result.broken;
+  if (!result.committed) {
+    metrics_.CountFailedCut(result.failed_step, CodeName(result.status));
+    board_.Update([](Progress& progress) { ++progress.failed_cuts; });
+    if (!broken && result.heard_of) {
+      RemoveLeftovers(context_);
+    }
+    if (!absl::IsResourceExhausted(result.status) && ++failed_in_row_ >= kMostFailedCuts) {
+      broken = true;
+    }
+  }
+  const std::string text =
+      fmt::format("step={} error=\"{}\"", result.failed_step, result.status.ToString());
+  Record("cut_failed", text);
+  Log().error("cut failed {} session={}", text, broken ? "broken" : "goes on");
+  if (broken && !queue_.closed() && !EndBrokenSession()) {
+    Rewind("cut_failed", text);
+  }
+}
+
+void Control::Rewind(const std::string& reason, const std::string& text) {
+  Log().warn("rewind reason={} epoch={} version={} why=\"{}\"",
+             reason,
+             session_->epoch.value(),
+             head_.version(),
+             text);
+  Record("rewind", reason + ": " + text);
+  metrics_.CountRewind(reason);
+  board_.Update([](Progress& progress) { ++progress.rewinds; });
+  session_.reset();
+  windows_.clear();
+  deletes_pending_ = false;
+  failed_in_row_ = 0;
+  // A rollback is asked for, and its session is no worse than another.
+  const milliseconds backoff = reason == "rollback" ? milliseconds(0) : NextBackoff();
+  retry_at_ = context_.env.clock.Monotonic() + backoff;
+  Enter(Phase::FORMING, text);
+}
+
+}  // namespace freshet::coordinator

@@ -1,0 +1,113 @@
+#include "coordinator/manifest_builder.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "common/job/job_config.h"
+#include "common/metrics/evaluation.h"
+#include "coordinator/log.h"
+
+namespace freshet::coordinator {
+namespace {
+
+proto::VersionMetrics MetricsOf(const std::vector<proto::WorkerState>& states) {
+  EvaluationSums window;
+  EvaluationSums total;
+  for (const proto::WorkerState& state : states) {
+    window.Merge(EvaluationSums(state.window()));
+    total.Merge(EvaluationSums(state.evaluation()));
+  }
+  proto::VersionMetrics metrics;
+  metrics.set_samples(window.samples());
+  metrics.set_auc(window.Auc());
+  metrics.set_log_loss(window.MeanLogLoss());
+  metrics.set_calibration(window.Calibration());
+  metrics.set_total_samples(total.samples());
+  metrics.set_total_auc(total.Auc());
+  metrics.set_total_log_loss(total.MeanLogLoss());
+  metrics.set_total_calibration(total.Calibration());
+  return metrics;
+}
+
+// (offset, finished) by partition.
+using Progress = std::map<std::string, std::pair<uint64_t, bool>>;
+
+void AddProgress(const proto::WorkerState& state, Progress* progress) {
+  for (const proto::StreamPosition& position : state.positions()) {
+    if (position.offset() > 0 || position.finished()) {
+      (*progress)[position.partition()] = {position.offset(), position.finished()};
+    }
+  }
+}
+
+}  // namespace
+
+proto::Manifest BuildManifest(ManifestInputs inputs) {
+  proto::Manifest manifest;
+  manifest.set_version(inputs.version.value());
+  manifest.set_parent(inputs.parent.value());
+  manifest.set_kind(inputs.full ? proto::Manifest::BASE : proto::Manifest::DELTA);
+  manifest.set_epoch(inputs.epoch.value());
+  manifest.set_created_unix_ms(inputs.now_unix_ms);
+  manifest.set_partition_count(inputs.partition_count);
+  *manifest.mutable_model() = inputs.model;
+  manifest.set_config_xxh3(ModelHash(inputs.model));
+  *manifest.mutable_metrics() = MetricsOf(inputs.states);
+  int64_t watermark = 0;
+  int64_t newest_arrival = 0;
+  for (proto::WorkerState& state : inputs.states) {
+    watermark = std::max<int64_t>(watermark, state.event_time_watermark_ms());
+    newest_arrival = std::max<int64_t>(newest_arrival, state.newest_arrival_ms());
+    *manifest.add_workers() = std::move(state);
+  }
+  manifest.set_event_time_watermark_ms(watermark);
+  manifest.set_newest_arrival_ms(newest_arrival);
+  for (proto::PartFile& part : inputs.parts) {
+    *manifest.add_parts() = std::move(part);
+  }
+  return manifest;
+}
+
+bool SameProgress(const proto::Manifest& head, const std::vector<proto::WorkerState>& states) {
+  Progress before;
+  for (const proto::WorkerState& state : head.workers()) {
+    AddProgress(state, &before);
+  }
+  Progress now;
+  for (const proto::WorkerState& state : states) {
+    AddProgress(state, &now);
+  }
+  return before == now;
+}
+
+Status CommitForSure(VersionLog& log, const proto::Manifest& manifest) {
+  const Status status = log.Commit(manifest);
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kAlreadyExists:
+      return status;
+    default:
+      break;
+  }
+  const auto found = log.ReadManifest(VersionId(manifest.version()));
+  if (found.ok()) {
+    Log().warn("committed in spite of an error version={} error=\"{}\"",
+               manifest.version(),
+               status.ToString());
+    return absl::OkStatus();
+  }
+  if (absl::IsNotFound(found.status())) {
+    return status;
+  }
+  return Aborted("version {} may or may not be committed: {}; then {}",
+                 manifest.version(),
+                 status.ToString(),
+                 found.status().ToString());
+}
+
+}  // namespace freshet::coordinator

@@ -1,0 +1,35 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/cluster/cluster_config.h"
+#include "common/job/job_config.h"
+#include "proto/model.pb.h"
+
+namespace freshet::coordinator {
+
+// What the coordinator takes from the cluster file and the worker config.
+struct Options {
+  std::string log_dir;
+  std::string state_dir;
+  // How many of each the cluster has. Training needs all servers and workers, and no serving node.
+  uint32_t servers = 1;
+  uint32_t workers = 1;
+  uint32_t serving = 1;
+  uint32_t partition_count = kDefaultPartitionCount;
+  proto::ModelSpec model;
+  bool bsp = false;
+
+  std::chrono::milliseconds cut_every{1000};  // from start to start
+  uint32_t base_every = 100;
+  std::chrono::milliseconds heartbeat_every{300};
+  std::chrono::milliseconds member_timeout{3000};
+  std::chrono::milliseconds rpc_timeout{10'000};  // of one step of a cut
+  std::chrono::milliseconds restore_timeout{600'000};
+  std::chrono::milliseconds stop_timeout{5000};  // how long a last cut may hold up the end
+};
+
+Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job);
+
+}  // namespace freshet::coordinator

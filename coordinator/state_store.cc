@@ -1,0 +1,166 @@
+#include "coordinator/state_store.h"
+
+#include <rocksdb/db.h>
+
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace freshet::coordinator {
+namespace {
+
+constexpr char kEpochKey[] = "epoch";
+constexpr char kVersionKey[] = "version";
+constexpr char kEventPrefix[] = "event/";
+constexpr char kAfterEvents[] = "event0";  // '0' follows '/'
+
+Status ToStatus(const rocksdb::Status& status, const std::string& what) {
+  if (status.ok()) {
+    return absl::OkStatus();
+  }
+  const std::string message = what + ": " + status.ToString();
+  if (status.IsNoSpace()) {
+    return MakeStatus(absl::StatusCode::kResourceExhausted, message);
+  }
+  if (status.IsCorruption()) {
+    return MakeStatus(absl::StatusCode::kDataLoss, message);
+  }
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, message);
+}
+
+// Twenty digits, so that the order of keys is the order of numbers.
+std::string EventKey(uint64_t number) {
+  return fmt::format("{}{:020}", kEventPrefix, number);
+}
+
+StatusOr<uint64_t> ParseNumber(const std::string& key, const std::string& text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return DataLoss("the coordinator's state holds \"{}\" under {}, not a number", text, key);
+  }
+  return number;
+}
+
+// <unix ms> <kind> <text>
+std::string Render(const Event& event) {
+  return fmt::format("{} {} {}", event.unix_ms, event.kind, event.text);
+}
+
+Event ParseEvent(const std::string& line) {
+  Event event;
+  const size_t first = line.find(' ');
+  const size_t second = first == std::string::npos ? first : line.find(' ', first + 1);
+  if (second == std::string::npos) {
+    event.text = line;
+    return event;
+  }
+  std::from_chars(line.data(), line.data() + first, event.unix_ms);
+  event.kind = line.substr(first + 1, second - first - 1);
+  event.text = line.substr(second + 1);
+  return event;
+}
+
+}  // namespace
+
+struct StateStore::Impl {
+  std::string directory;
+  std::unique_ptr<rocksdb::DB> db;
+  uint64_t next_event = 1;
+
+  StatusOr<uint64_t> Get(const std::string& key) const {
+    std::string text;
+    const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), key, &text);
+    if (status.IsNotFound()) {
+      return 0;
+    }
+    FRESHET_RETURN_IF_ERROR(ToStatus(status, "read " + key + " in " + directory));
+    return ParseNumber(key, text);
+  }
+
+  Status Put(const std::string& key, const std::string& value, bool sync) {
+    rocksdb::WriteOptions options;
+    options.sync = sync;
+    return ToStatus(db->Put(options, key, value), "store " + key + " in " + directory);
+  }
+
+  Status FindNextEvent() {
+    const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
+    it->SeekForPrev(kAfterEvents);
+    if (it->Valid() && it->key().starts_with(kEventPrefix)) {
+      const std::string key = it->key().ToString();
+      FRESHET_ASSIGN_OR_RETURN(const uint64_t newest,
+                               ParseNumber(key, key.substr(sizeof(kEventPrefix) - 1)));
+      next_event = newest + 1;
+    }
+    return ToStatus(it->status(), "read events in " + directory);
+  }
+};
+
+StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    return FailedPrecondition("create directory {}: {}", directory, error.message());
+  }
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.keep_log_file_num = 4;
+  options.max_background_jobs = 1;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options, directory, &db);
+  FRESHET_RETURN_IF_ERROR(ToStatus(
+      status, "open the coordinator's state in " + directory + " (is another coordinator up?)"));
+  auto impl = std::make_unique<Impl>();
+  impl->directory = directory;
+  impl->db.reset(db);
+  FRESHET_RETURN_IF_ERROR(impl->FindNextEvent());
+  return std::unique_ptr<StateStore>(new StateStore(std::move(impl)));
+}
+
+StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+StateStore::~StateStore() = default;
+
+StatusOr<Epoch> StateStore::LastEpoch() const {
+  FRESHET_ASSIGN_OR_RETURN(const uint64_t epoch, impl_->Get(kEpochKey));
+  return Epoch(epoch);
+}
+
+Status StateStore::StoreEpoch(Epoch epoch) {
+  return impl_->Put(kEpochKey, std::to_string(epoch.value()), true);
+}
+
+StatusOr<VersionId> StateStore::LastVersion() const {
+  FRESHET_ASSIGN_OR_RETURN(const uint64_t version, impl_->Get(kVersionKey));
+  return VersionId(version);
+}
+
+Status StateStore::StoreVersion(VersionId version) {
+  return impl_->Put(kVersionKey, std::to_string(version.value()), true);
+}
+
+Status StateStore::Record(const Event& event) {
+  const uint64_t number = impl_->next_event++;
+  FRESHET_RETURN_IF_ERROR(impl_->Put(EventKey(number), Render(event), false));
+  if (number <= kEventsKept) {
+    return absl::OkStatus();
+  }
+  return ToStatus(impl_->db->Delete(rocksdb::WriteOptions(), EventKey(number - kEventsKept)),
+                  "forget an event in " + impl_->directory);
+}
+
+StatusOr<std::vector<Event>> StateStore::RecentEvents(size_t count) const {
+  std::vector<Event> events;
+  const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(rocksdb::ReadOptions()));
+  for (it->SeekForPrev(kAfterEvents);
+       it->Valid() && it->key().starts_with(kEventPrefix) && events.size() < count;
+       it->Prev()) {
+    events.push_back(ParseEvent(it->value().ToString()));
+  }
+  FRESHET_RETURN_IF_ERROR(ToStatus(it->status(), "read events in " + impl_->directory));
+  return std::vector<Event>(events.rbegin(), events.rend());
+}
+
+}  // namespace freshet::coordinator

@@ -1,0 +1,40 @@
+#include "ps/cut_columns.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace freshet::ps {
+namespace {
+
+// column [rows * width]; row i of the result is row order[i] of the column.
+template <typename T>
+void Reorder(std::vector<T>& column, const std::vector<uint32_t>& order, size_t width) {
+  std::vector<T> sorted;
+  sorted.reserve(column.size());
+  for (const uint32_t row : order) {
+    const auto begin = column.begin() + static_cast<std::ptrdiff_t>(row * width);
+    sorted.insert(sorted.end(), begin, begin + static_cast<std::ptrdiff_t>(width));
+  }
+  column = std::move(sorted);
+}
+
+}  // namespace
+
+void SortByKey(EmbeddingRows& rows) {
+  std::vector<uint32_t> order(rows.keys.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return rows.keys[a] < rows.keys[b];
+  });
+  Reorder(rows.keys, order, 1);
+  Reorder(rows.values, order, rows.dim);
+  Reorder(rows.states, order, rows.state_dim);
+  Reorder(rows.frequencies, order, 1);
+  Reorder(rows.last_updates, order, 1);
+  std::sort(rows.tombstones.begin(), rows.tombstones.end());
+}
+
+}  // namespace freshet::ps

@@ -1,0 +1,10 @@
+#pragma once
+#include "common/version_log/part_file.h"
+
+namespace freshet::ps {
+
+// Sorts rows and tombstones by key, so that the bytes of a part file follow from its rows and not
+// from the order in which they were copied.
+void SortByKey(EmbeddingRows& rows);
+
+}  // namespace freshet::ps

@@ -1,0 +1,240 @@
+#include "ps/cut_service.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/rpc/typed.h"
+#include "ps/cut_columns.h"
+
+namespace freshet::ps {
+
+// Gathers the part files of a version, one answer per owner thread.
+struct CutService::PartCollector {
+  std::shared_ptr<Session> session;
+  uint64_t version = 0;
+  std::chrono::nanoseconds start;
+  rpc::Responder respond;
+
+  std::mutex mutex;
+  size_t remaining = 0;
+  Status first_error;
+  std::vector<proto::PartFile> parts;
+};
+
+CutService::CutService(const PsOptions& options,
+                       CurrentSession& current,
+                       const OwnerThreads& owners,
+                       PsMetrics& metrics,
+                       const Clock& clock,
+                       FileSystem& files)
+    : current_(current),
+      owners_(owners),
+      metrics_(metrics),
+      clock_(clock),
+      files_(files),
+      log_(files, options.log_directory) {}
+
+void CutService::Register(rpc::Server& server) {
+  rpc::HandleTyped<proto::CutRequest>(
+      server,
+      rpc::Method::kCut,
+      [this](const proto::CutRequest& request, Buffer /*body*/, rpc::Responder respond) {
+        Cut(request, std::move(respond));
+      });
+  rpc::HandleTyped<proto::WriteCutRequest>(
+      server,
+      rpc::Method::kWriteCut,
+      [this](const proto::WriteCutRequest& request, Buffer /*body*/, rpc::Responder respond) {
+        WriteCut(request, std::move(respond));
+      });
+  rpc::HandleTyped<proto::EndCutRequest>(
+      server,
+      rpc::Method::kEndCut,
+      [this](const proto::EndCutRequest& request, Buffer /*body*/, rpc::Responder respond) {
+        EndCut(request, std::move(respond));
+      });
+}
+
+double CutService::SecondsSince(std::chrono::nanoseconds start) const {
+  return std::chrono::duration<double>(clock_.Monotonic() - start).count();
+}
+
+void CutService::Cut(const proto::CutRequest& request, rpc::Responder respond) {
+  const std::chrono::nanoseconds start = clock_.Monotonic();
+  StatusOr<std::shared_ptr<Session>> found = current_.Find(request.epoch());
+  if (!found.ok()) {
+    respond(found.status());
+    return;
+  }
+  const std::lock_guard lock(order_mutex_);
+  if (const Status status = (*found)->cut().BeginFlip(request.version()); !status.ok()) {
+    respond(status);
+    return;
+  }
+  const auto sizes = std::make_shared<std::vector<CutSize>>(owners_.size());
+  FanOutToAll(
+      owners_,
+      (*found)->epoch(),
+      [sizes, full = request.full()](Shard& shard, size_t thread) {
+        (*sizes)[thread] = shard.BeginCut(full);
+        return absl::OkStatus();
+      },
+      [this,
+       start,
+       sizes,
+       session = *found,
+       version = request.version(),
+       respond = std::move(respond)](const Status& status) mutable {
+        if (!status.ok()) {
+          respond(status);
+          return;
+        }
+        session->cut().EndFlip(version);
+        proto::CutResponse response;
+        for (const CutSize& size : *sizes) {
+          response.set_rows(response.rows() + size.rows);
+          response.set_tombstones(response.tombstones() + size.tombstones);
+        }
+        metrics_.cut_flip_seconds.Observe(SecondsSince(start));
+        respond(rpc::MakeMessage(response));
+      });
+}
+
+void CutService::WriteCut(const proto::WriteCutRequest& request, rpc::Responder respond) {
+  StatusOr<std::shared_ptr<Session>> found = current_.Find(request.epoch());
+  if (!found.ok()) {
+    respond(found.status());
+    return;
+  }
+  const std::lock_guard lock(order_mutex_);
+  auto begun = (*found)->cut().BeginWrite(request.version());
+  if (!begun.ok()) {
+    respond(begun.status());
+    return;
+  }
+  if (*begun) {  // written already, asked again
+    proto::WriteCutResponse response;
+    response.mutable_parts()->Assign((*begun)->begin(), (*begun)->end());
+    respond(rpc::MakeMessage(response));
+    return;
+  }
+  const auto collector = std::make_shared<PartCollector>();
+  collector->session = *found;
+  collector->version = request.version();
+  collector->start = clock_.Monotonic();
+  collector->respond = std::move(respond);
+  collector->remaining = owners_.size();
+  CopyAndWrite(collector);
+}
+
+void CutService::CopyAndWrite(const std::shared_ptr<PartCollector>& collector) {
+  for (uint32_t thread = 0; thread < owners_.size(); ++thread) {
+    owners_[thread]->Post([this, collector, thread](Shard& shard) {
+      if (const Status status = shard.CheckEpoch(collector->session->epoch()); !status.ok()) {
+        FinishPart(*collector, status);
+        return;
+      }
+      shard.StartCopy([this, collector, thread](StatusOr<PartContents> copied) {
+        if (!copied.ok()) {
+          FinishPart(*collector, copied.status());
+          return;
+        }
+        metrics_.cut_copy_seconds.Observe(SecondsSince(collector->start));
+        writer_.Post([this, collector, thread, contents = *std::move(copied)]() mutable {
+          FinishPart(*collector, WritePartFile(*collector, thread, std::move(contents)));
+        });
+      });
+    });
+  }
+}
+
+// An empty part has no file; a PartFile without a name says so.
+StatusOr<proto::PartFile> CutService::WritePartFile(const PartCollector& collector,
+                                                    uint32_t thread,
+                                                    PartContents contents) {
+  if (contents.embeddings.empty() && contents.dense.empty()) {
+    return proto::PartFile();
+  }
+  const std::chrono::nanoseconds start = clock_.Monotonic();
+  for (EmbeddingRows& rows : contents.embeddings) {
+    SortByKey(rows);
+  }
+  const uint32_t server = collector.session->ownership().server();
+  FRESHET_ASSIGN_OR_RETURN(proto::PartFile part,
+                           WritePart(files_,
+                                     log_.VersionDirectory(VersionId(collector.version)),
+                                     fmt::format("part-{}-{}.safetensors", server, thread),
+                                     contents));
+  part.set_server(server);
+  metrics_.cut_rows.Increment(static_cast<double>(part.rows()));
+  metrics_.cut_tombstones.Increment(static_cast<double>(part.tombstones()));
+  metrics_.cut_bytes.Increment(static_cast<double>(part.bytes()));
+  metrics_.cut_write_seconds.Observe(SecondsSince(start));
+  return part;
+}
+
+void CutService::FinishPart(PartCollector& collector, StatusOr<proto::PartFile> part) {
+  {
+    const std::lock_guard lock(collector.mutex);
+    collector.first_error.Update(part.status());
+    if (part.ok() && !part->name().empty()) {
+      collector.parts.push_back(*std::move(part));
+    }
+    if (--collector.remaining > 0) {
+      return;
+    }
+  }
+  // The last one; nobody else touches the collector any more.
+  std::sort(collector.parts.begin(), collector.parts.end(), [](const auto& a, const auto& b) {
+    return a.name() < b.name();
+  });
+  Status status = collector.first_error;
+  status.Update(collector.session->cut().EndWrite(
+      collector.version, status.ok() ? std::optional(collector.parts) : std::nullopt));
+  if (!status.ok()) {
+    collector.respond(status);
+    return;
+  }
+  proto::WriteCutResponse response;
+  response.mutable_parts()->Assign(collector.parts.begin(), collector.parts.end());
+  collector.respond(rpc::MakeMessage(response));
+}
+
+void CutService::EndCut(const proto::EndCutRequest& request, rpc::Responder respond) {
+  StatusOr<std::shared_ptr<Session>> found = current_.Find(request.epoch());
+  if (!found.ok()) {
+    respond(found.status());
+    return;
+  }
+  const std::lock_guard lock(order_mutex_);
+  const StatusOr<bool> ends = (*found)->cut().End(request.version(), request.committed());
+  if (!ends.ok()) {
+    respond(ends.status());
+    return;
+  }
+  if (!*ends) {
+    respond(rpc::MakeMessage(proto::EndCutResponse()));
+    return;
+  }
+  metrics_.cuts_given_up.Increment(request.committed() ? 0 : 1);
+  FanOutToAll(
+      owners_,
+      (*found)->epoch(),
+      [committed = request.committed()](Shard& shard, size_t) {
+        shard.EndCut(committed);
+        return absl::OkStatus();
+      },
+      [respond = std::move(respond)](const Status& status) mutable {
+        if (status.ok()) {
+          respond(rpc::MakeMessage(proto::EndCutResponse()));
+        } else {
+          respond(status);
+        }
+      });
+}
+
+}  // namespace freshet::ps

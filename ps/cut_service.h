@@ -1,0 +1,59 @@
+#pragma once
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+#include "common/env/clock.h"
+#include "common/env/file_system.h"
+#include "common/rpc/rpc.h"
+#include "common/version_log/version_log.h"
+#include "proto/ps.pb.h"
+#include "ps/metrics.h"
+#include "ps/options.h"
+#include "ps/owner_thread.h"
+#include "ps/session.h"
+#include "ps/task_thread.h"
+
+namespace freshet::ps {
+
+// Answers the three requests of a cut. Owner threads copy rows into columns; a thread of the
+// service sorts and writes them, a part file per owner thread. Thread-safety: any thread. What is
+// passed to the constructor outlives the service, and the owner threads have ended before the
+// service does.
+class CutService {
+ public:
+  CutService(const PsOptions& options,
+             CurrentSession& current,
+             const OwnerThreads& owners,
+             PsMetrics& metrics,
+             const Clock& clock,
+             FileSystem& files);
+
+  void Register(rpc::Server& server);
+
+ private:
+  struct PartCollector;
+
+  void Cut(const proto::CutRequest& request, rpc::Responder respond);
+  void WriteCut(const proto::WriteCutRequest& request, rpc::Responder respond);
+  void EndCut(const proto::EndCutRequest& request, rpc::Responder respond);
+
+  void CopyAndWrite(const std::shared_ptr<PartCollector>& collector);
+  // On the writing thread.
+  StatusOr<proto::PartFile> WritePartFile(const PartCollector& collector,
+                                          uint32_t thread,
+                                          PartContents contents);
+  void FinishPart(PartCollector& collector, StatusOr<proto::PartFile> part);
+  double SecondsSince(std::chrono::nanoseconds start) const;
+
+  CurrentSession& current_;
+  const OwnerThreads& owners_;
+  PsMetrics& metrics_;
+  const Clock& clock_;
+  FileSystem& files_;
+  const VersionLog log_;
+  std::mutex order_mutex_;  // a change of CutState, and what it posts to the owner threads
+  TaskThread writer_;
+};
+
+}  // namespace freshet::ps

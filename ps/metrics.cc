@@ -1,0 +1,64 @@
+#include "ps/metrics.h"
+
+#include <string>
+
+namespace freshet::ps {
+namespace {
+
+std::string ReasonOf(const Status& status) {
+  return absl::StatusCodeToString(status.code());
+}
+
+}  // namespace
+
+PsMetrics::PsMetrics()
+    : pull_keys(metrics_.Counter("freshet_ps_pull_keys_total", "Keys of answered pulls")),
+      pull_seconds(metrics_.Histogram("freshet_ps_pull_seconds",
+                                      "From a pull's arrival to its answer, waiting included",
+                                      LatencyBuckets())),
+      push_keys(metrics_.Counter("freshet_ps_push_keys_total", "Keys of applied pushes")),
+      push_seconds(metrics_.Histogram("freshet_ps_push_seconds",
+                                      "From a push's arrival to its answer, waiting included",
+                                      LatencyBuckets())),
+      repeated_pushes(metrics_.Counter("freshet_ps_repeated_pushes_total",
+                                       "Pushes that came again and were not applied again")),
+      deleted_rows(metrics_.Counter("freshet_ps_deleted_rows_total", "Rows deleted by request")),
+      rows(metrics_.Gauge("freshet_ps_rows", "Embedding rows held")),
+      bytes(metrics_.Gauge("freshet_ps_bytes", "Memory of rows, their index and dense variables")),
+      cut_rows(metrics_.Counter("freshet_ps_cut_rows_total", "Rows written to part files")),
+      cut_tombstones(
+          metrics_.Counter("freshet_ps_cut_tombstones_total", "Tombstones written to part files")),
+      cut_bytes(metrics_.Counter("freshet_ps_cut_bytes_total", "Bytes of part files written")),
+      cuts_given_up(metrics_.Counter("freshet_ps_cuts_given_up_total",
+                                     "Cuts that ended without being committed")),
+      cut_flip_seconds(metrics_.Histogram("freshet_ps_cut_flip_seconds",
+                                          "From a cut's arrival to its answer: training waits",
+                                          LatencyBuckets())),
+      cut_copy_seconds(metrics_.Histogram("freshet_ps_cut_copy_seconds",
+                                          "Copying the rows of a cut, in between requests",
+                                          LatencyBuckets())),
+      cut_write_seconds(metrics_.Histogram(
+          "freshet_ps_cut_write_seconds", "Writing and syncing one part file", LatencyBuckets())),
+      restore_seconds(
+          metrics_.Histogram("freshet_ps_restore_seconds", "Loading a version", LatencyBuckets())),
+      restores_failed(
+          metrics_.Counter("freshet_ps_restores_failed_total", "Restores that did not end well")),
+      epoch(metrics_.Gauge("freshet_ps_epoch", "The epoch that the server is in")) {}
+
+void PsMetrics::CountRefusedPush(const Status& status) {
+  metrics_
+      .Counter("freshet_ps_refused_pushes_total",
+               "Pushes of which nothing was applied, by reason",
+               {{"reason", ReasonOf(status)}})
+      .Increment();
+}
+
+void PsMetrics::CountRefusedPull(const Status& status) {
+  metrics_
+      .Counter("freshet_ps_refused_pulls_total",
+               "Pulls that were not answered with rows, by reason",
+               {{"reason", ReasonOf(status)}})
+      .Increment();
+}
+
+}  // namespace freshet::ps

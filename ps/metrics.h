@@ -1,0 +1,45 @@
+#pragma once
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+
+#include "common/metrics/metrics.h"
+#include "common/status.h"
+
+namespace freshet::ps {
+
+// What a parameter server counts. Thread-safety: any thread.
+class PsMetrics {
+ public:
+  PsMetrics();
+
+  std::string Text() const { return metrics_.Text(); }
+
+  void CountRefusedPush(const Status& status);
+  void CountRefusedPull(const Status& status);
+
+ private:
+  Metrics metrics_;  // before those that live in it
+
+ public:
+  prometheus::Counter& pull_keys;
+  prometheus::Histogram& pull_seconds;
+  prometheus::Counter& push_keys;
+  prometheus::Histogram& push_seconds;
+  prometheus::Counter& repeated_pushes;
+  prometheus::Counter& deleted_rows;
+  prometheus::Gauge& rows;
+  prometheus::Gauge& bytes;
+  prometheus::Counter& cut_rows;
+  prometheus::Counter& cut_tombstones;
+  prometheus::Counter& cut_bytes;
+  prometheus::Counter& cuts_given_up;
+  prometheus::Histogram& cut_flip_seconds;
+  prometheus::Histogram& cut_copy_seconds;
+  prometheus::Histogram& cut_write_seconds;
+  prometheus::Histogram& restore_seconds;
+  prometheus::Counter& restores_failed;
+  prometheus::Gauge& epoch;
+};
+
+}  // namespace freshet::ps

@@ -1,0 +1,18 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace freshet::ps {
+
+struct PsOptions {
+  std::string listen = "127.0.0.1:0";  // of the rpc server; any name in-process
+  std::string log_directory;   // the version log: where part files go and restores come from
+  uint32_t owner_threads = 1;  // share the server's partitions; one per core that is free
+  // A pull whose answer would be larger is refused; what a transport carries at most.
+  uint64_t max_answer_bytes = 256U << 20U;
+  // Pulls being answered at a time, further ones are refused with ResourceExhausted. Bounds the
+  // memory that answers take; workers keep a few each.
+  uint32_t max_pulls_in_flight = 1024;
+};
+
+}  // namespace freshet::ps

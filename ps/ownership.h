@@ -1,0 +1,51 @@
+#pragma once
+#include <cstdint>
+
+#include "common/cluster/partition_map.h"
+#include "common/ids.h"
+#include "common/key.h"
+
+namespace freshet::ps {
+
+// Which keys belong to this server, and to which of its owner threads.
+// Immutable after construction.
+class Ownership {
+ public:
+  Ownership(const PartitionMap& partitions, uint32_t server, uint32_t owner_threads)
+      : partitions_(partitions), server_(server), owner_threads_(owner_threads) {
+    const uint32_t count = partitions.partition_count();
+    while (first_ < count && partitions.ServerOf(PartitionId(first_)) < server) {
+      ++first_;
+    }
+    end_ = first_;
+    while (end_ < count && partitions.ServerOf(PartitionId(end_)) == server) {
+      ++end_;
+    }
+  }
+
+  const PartitionMap& partitions() const { return partitions_; }
+
+  uint32_t server() const { return server_; }
+
+  uint32_t owner_threads() const { return owner_threads_; }
+
+  bool OwnsPartition(PartitionId partition) const {
+    return partition.value() >= first_ && partition.value() < end_;
+  }
+
+  bool OwnsKey(Key key) const { return OwnsPartition(partitions_.PartitionOf(key)); }
+
+  uint32_t ThreadOf(PartitionId partition) const { return partition.value() % owner_threads_; }
+
+  // Dense variables lie with owner thread 0.
+  bool OwnsDense(uint32_t variable) const { return partitions_.ServerOfDense(variable) == server_; }
+
+ private:
+  PartitionMap partitions_;
+  uint32_t server_;
+  uint32_t owner_threads_;
+  uint32_t first_ = 0;  // its partitions: [first_, end_)
+  uint32_t end_ = 0;
+};
+
+}  // namespace freshet::ps

@@ -1,0 +1,102 @@
+#include "ps/ps_server.h"
+
+#include <optional>
+#include <utility>
+
+#include "ps/cut_service.h"
+#include "ps/metrics.h"
+#include "ps/owner_thread.h"
+#include "ps/restore_service.h"
+#include "ps/session.h"
+#include "ps/training_service.h"
+
+namespace freshet::ps {
+namespace {
+
+OwnerThreads StartOwners(uint32_t threads) {
+  OwnerThreads owners;
+  for (uint32_t thread = 0; thread < threads; ++thread) {
+    owners.push_back(std::make_unique<OwnerThread>(thread));
+  }
+  return owners;
+}
+
+}  // namespace
+
+struct PsServer::Impl {
+  Impl(const PsOptions& options, const Env& env)
+      : owners(StartOwners(options.owner_threads)),
+        training(options, current, owners, metrics, env.clock),
+        cut(options, current, owners, metrics, env.clock, env.files) {
+    restore.emplace(options, current, owners, metrics, env.clock, env.files);
+  }
+
+  // Ends those first that need the others: handlers, then the restore, which waits for owners, then
+  // the owners, whose tasks refer to the services.
+  ~Impl() {
+    current.Stop();
+    server.reset();
+    restore.reset();
+    owners.clear();
+  }
+
+  PsMetrics metrics;
+  CurrentSession current;
+  OwnerThreads owners;
+  TrainingService training;
+  CutService cut;
+  std::optional<RestoreService> restore;
+  std::unique_ptr<rpc::Server> server;
+};
+
+StatusOr<std::unique_ptr<PsServer>> PsServer::Start(const PsOptions& options, const Env& env) {
+  if (options.owner_threads == 0) {
+    return InvalidArgument("a parameter server needs at least one owner thread");
+  }
+  FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<rpc::Server> server,
+                           env.transport.Listen(options.listen));
+  auto impl = std::make_unique<Impl>(options, env);
+  impl->server = std::move(server);
+  impl->training.Register(*impl->server);
+  impl->cut.Register(*impl->server);
+  impl->restore->Register(*impl->server);
+  impl->server->Start();
+  return std::unique_ptr<PsServer>(new PsServer(std::move(impl)));
+}
+
+PsServer::PsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+PsServer::~PsServer() = default;
+
+std::string PsServer::address() const {
+  return impl_->server->address();
+}
+
+uint64_t PsServer::rows() const {
+  uint64_t rows = 0;
+  for (const auto& owner : impl_->owners) {
+    rows += owner->rows();
+  }
+  return rows;
+}
+
+uint64_t PsServer::bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& owner : impl_->owners) {
+    bytes += owner->bytes();
+  }
+  return bytes;
+}
+
+uint64_t PsServer::epoch() const {
+  const std::shared_ptr<Session> session = impl_->current.Get();
+  return session == nullptr ? 0 : session->epoch().value();
+}
+
+std::string PsServer::MetricsText() const {
+  impl_->metrics.rows.Set(static_cast<double>(rows()));
+  impl_->metrics.bytes.Set(static_cast<double>(bytes()));
+  return impl_->metrics.Text();
+}
+
+}  // namespace freshet::ps

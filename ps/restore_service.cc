@@ -1,0 +1,154 @@
+#include "ps/restore_service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+#include <vector>
+
+#include "common/rpc/typed.h"
+#include "ps/model_check.h"
+
+namespace freshet::ps {
+namespace {
+
+constexpr uint32_t kMaxPartitions = 1U << 24U;
+constexpr uint32_t kMaxWorkers = 1U << 16U;
+
+Status CheckRange(const char* field, uint32_t value, uint32_t least, uint32_t most) {
+  return value >= least && value <= most
+             ? absl::OkStatus()
+             : InvalidArgument("restore: {} is {}, must be {} to {}", field, value, least, most);
+}
+
+Status CheckRequest(const proto::RestoreRequest& request) {
+  if (request.epoch() == 0) {
+    return InvalidArgument("restore: epoch is 0, epochs begin at 1");
+  }
+  FRESHET_RETURN_IF_ERROR(
+      CheckRange("partition_count", request.partition_count(), 1, kMaxPartitions));
+  FRESHET_RETURN_IF_ERROR(CheckRange("servers", request.servers(), 1, request.partition_count()));
+  FRESHET_RETURN_IF_ERROR(CheckRange("server", request.server(), 0, request.servers() - 1));
+  return CheckRange("workers", request.workers(), 1, kMaxWorkers);
+}
+
+}  // namespace
+
+RestoreService::RestoreService(const PsOptions& options,
+                               CurrentSession& current,
+                               const OwnerThreads& owners,
+                               PsMetrics& metrics,
+                               const Clock& clock,
+                               FileSystem& files)
+    : current_(current),
+      owners_(owners),
+      metrics_(metrics),
+      clock_(clock),
+      files_(files),
+      log_(files, options.log_directory) {}
+
+void RestoreService::Register(rpc::Server& server) {
+  rpc::HandleTyped<proto::RestoreRequest>(
+      server,
+      rpc::Method::kRestore,
+      [this](const proto::RestoreRequest& request, Buffer /*body*/, rpc::Responder respond) {
+        Restore(request, std::move(respond));
+      });
+}
+
+void RestoreService::Restore(const proto::RestoreRequest& request, rpc::Responder respond) {
+  if (const Status status = CheckRequest(request); !status.ok()) {
+    respond(status);
+    return;
+  }
+  const auto session = std::make_shared<Session>(request, static_cast<uint32_t>(owners_.size()));
+  if (const Status status = current_.Begin(session); !status.ok()) {
+    respond(status);
+    return;
+  }
+  metrics_.epoch.Set(static_cast<double>(request.epoch()));
+  restorer_.Post(
+      [this,
+       session,
+       version = VersionId(request.version()),
+       respond = std::move(respond)]() mutable { Run(session, version, std::move(respond)); });
+}
+
+void RestoreService::Run(const std::shared_ptr<Session>& session,
+                         VersionId version,
+                         rpc::Responder respond) {
+  const std::chrono::nanoseconds start = clock_.Monotonic();
+  const uint64_t epoch = session->epoch().value();
+  const Status status = Load(session, version);
+  const std::chrono::duration<double> seconds = clock_.Monotonic() - start;
+  if (!status.ok()) {
+    metrics_.restores_failed.Increment();
+    spdlog::error(
+        "restore failed epoch={} version={}: {}", epoch, version.value(), MessageOf(status));
+    session->Close(Aborted("epoch {} could not begin: {}", epoch, MessageOf(status)));
+    respond(status);
+    return;
+  }
+  metrics_.restore_seconds.Observe(seconds.count());
+  proto::RestoreResponse response;
+  for (const auto& owner : owners_) {
+    response.set_rows(response.rows() + owner->rows());
+  }
+  spdlog::info("restored epoch={} version={} rows={} seconds={:.3f}",
+               epoch,
+               version.value(),
+               response.rows(),
+               seconds.count());
+  respond(rpc::MakeMessage(response));
+}
+
+Status RestoreService::Load(const std::shared_ptr<Session>& session, VersionId version) {
+  // A closed session must not clear the rows of a later one. Not after this either: the later one's
+  // restore runs on this thread, behind this one.
+  FRESHET_RETURN_IF_ERROR(session->CheckNotClosed());
+  FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
+    shard.Clear(session->epoch(), session->ownership());
+    return absl::OkStatus();
+  }));
+  std::shared_ptr<const proto::ModelSpec> model;
+  if (version.value() != 0) {
+    FRESHET_ASSIGN_OR_RETURN(model, ModelOf(version));
+  }
+  if (model != nullptr) {
+    FRESHET_RETURN_IF_ERROR(LoadParts(*session, *model, version));
+  }
+  session->Open(std::move(model));
+  return session->CheckNotClosed();
+}
+
+Status RestoreService::LoadParts(const Session& session,
+                                 const proto::ModelSpec& model,
+                                 VersionId version) {
+  FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&model](Shard& shard) {
+    shard.Declare(model);
+    return absl::OkStatus();
+  }));
+  const auto load_part = [&](const proto::Manifest& manifest, const PartContents& contents) {
+    if (Status closed = session.CheckNotClosed(); !closed.ok()) {
+      return closed;
+    }
+    return Annotate(
+        RunOnAllAndWait(owners_, [&contents](Shard& shard) { return shard.Load(contents); }),
+        fmt::format("version {}", manifest.version()));
+  };
+  return ForEachPart(files_, log_, version, PartColumns::kAll, load_part);
+}
+
+// Of the last manifest of the chain: a rollback has no model of its own. Null: a rollback to
+// nothing.
+StatusOr<std::shared_ptr<const proto::ModelSpec>> RestoreService::ModelOf(VersionId version) const {
+  FRESHET_ASSIGN_OR_RETURN(std::vector<proto::Manifest> chain, log_.Chain(version));
+  if (chain.empty()) {
+    return std::shared_ptr<const proto::ModelSpec>();
+  }
+  auto model = std::make_shared<const proto::ModelSpec>(std::move(*chain.back().mutable_model()));
+  FRESHET_RETURN_IF_ERROR(
+      Annotate(CheckModel(*model), fmt::format("the model of version {}", chain.back().version())));
+  return std::shared_ptr<const proto::ModelSpec>(std::move(model));
+}
+
+}  // namespace freshet::ps

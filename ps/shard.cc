@@ -1,0 +1,192 @@
+#include "ps/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/check.h"
+
+namespace freshet::ps {
+namespace {
+
+// Rows between two looks at the queue: some 0.1 ms.
+constexpr size_t kSliceRows = 1000;
+
+template <typename Tables>
+auto FindByName(Tables& tables, const std::string& name) {
+  return std::find_if(tables.begin(), tables.end(), [&](const auto& table) {
+    return table != nullptr && table->name() == name;
+  });
+}
+
+}  // namespace
+
+void Shard::Clear(Epoch epoch, const Ownership& ownership) {
+  EndCut(false);
+  embeddings_.clear();
+  dense_.clear();
+  epoch_ = epoch;
+  ownership_ = ownership;
+}
+
+Status Shard::CheckEpoch(Epoch epoch) const {
+  if (epoch == epoch_) {
+    return absl::OkStatus();
+  }
+  return Aborted("epoch {} is over, {} began", epoch.value(), epoch_.value());
+}
+
+void Shard::Declare(const proto::ModelSpec& model) {
+  FRESHET_CHECK(embeddings_.empty() && dense_.empty());
+  for (const proto::EmbeddingVariable& variable : model.embedding_variables()) {
+    embeddings_.push_back(std::make_unique<EmbeddingTable>(variable));
+  }
+  for (int i = 0; i < model.dense_variables_size(); ++i) {
+    const bool owned = thread_ == 0 && ownership_->OwnsDense(static_cast<uint32_t>(i));
+    dense_.push_back(owned ? std::make_unique<DenseTable>(model.dense_variables(i)) : nullptr);
+  }
+}
+
+bool Shard::OwnsKey(Key key) const {
+  const PartitionId partition = ownership_->partitions().PartitionOf(key);
+  return ownership_->OwnsPartition(partition) && ownership_->ThreadOf(partition) == thread_;
+}
+
+Status Shard::Load(const PartContents& contents) {
+  for (const EmbeddingRows& rows : contents.embeddings) {
+    FRESHET_RETURN_IF_ERROR(LoadEmbedding(rows));
+  }
+  for (const DenseTensor& tensor : contents.dense) {
+    FRESHET_RETURN_IF_ERROR(LoadDense(tensor));
+  }
+  return absl::OkStatus();
+}
+
+Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
+  const auto found = FindByName(embeddings_, rows.variable);
+  if (found == embeddings_.end()) {
+    return DataLoss("embedding variable {} is in the part but not in the model", rows.variable);
+  }
+  EmbeddingTable& table = **found;
+  if (rows.dim != table.dim() || rows.state_dim != table.state_dim()) {
+    return DataLoss(
+        "embedding variable {}: rows of {} floats and {} of state, the model says {} and {}",
+        rows.variable,
+        rows.dim,
+        rows.state_dim,
+        table.dim(),
+        table.state_dim());
+  }
+  std::vector<uint32_t> picked;
+  for (uint32_t i = 0; i < rows.keys.size(); ++i) {
+    if (OwnsKey(rows.keys[i])) {
+      picked.push_back(i);
+    }
+  }
+  std::vector<Key> tombstones;
+  std::copy_if(rows.tombstones.begin(),
+               rows.tombstones.end(),
+               std::back_inserter(tombstones),
+               [this](Key key) { return OwnsKey(key); });
+  table.Load(rows, picked, tombstones);
+  return absl::OkStatus();
+}
+
+Status Shard::LoadDense(const DenseTensor& tensor) {
+  const auto found = FindByName(dense_, tensor.variable);
+  return found == dense_.end() ? absl::OkStatus() : (*found)->Load(tensor);
+}
+
+CutSize Shard::BeginCut(bool full) {
+  CutSize size;
+  for (const auto& table : embeddings_) {
+    const CutSize of_table = table->BeginCut(full);
+    size.rows += of_table.rows;
+    size.tombstones += of_table.tombstones;
+  }
+  for (const auto& table : dense_) {
+    if (table != nullptr) {
+      table->BeginCut(full);
+    }
+  }
+  return size;
+}
+
+void Shard::StartCopy(CopyDone done) {
+  FRESHET_CHECK(!copy_done_);
+  copy_done_ = std::move(done);
+  copying_ = 0;
+}
+
+bool Shard::CopySlice() {
+  if (!copy_done_) {
+    return false;
+  }
+  while (copying_ < embeddings_.size()) {
+    if (embeddings_[copying_]->CopyCut(kSliceRows)) {
+      return true;
+    }
+    ++copying_;
+  }
+  std::exchange(copy_done_, nullptr)(TakeCut());
+  return false;
+}
+
+PartContents Shard::TakeCut() {
+  PartContents contents;
+  for (const auto& table : embeddings_) {
+    EmbeddingRows rows = table->TakeCut();
+    if (!rows.keys.empty() || !rows.tombstones.empty()) {
+      contents.embeddings.push_back(std::move(rows));
+    }
+  }
+  for (const auto& table : dense_) {
+    if (table == nullptr) {
+      continue;
+    }
+    if (std::optional<DenseTensor> tensor = table->TakeCut()) {
+      contents.dense.push_back(*std::move(tensor));
+    }
+  }
+  return contents;
+}
+
+void Shard::EndCut(bool committed) {
+  for (const auto& table : embeddings_) {
+    table->EndCut(committed);
+  }
+  for (const auto& table : dense_) {
+    if (table != nullptr) {
+      table->EndCut(committed);
+    }
+  }
+  if (copy_done_) {
+    std::exchange(copy_done_, nullptr)(Aborted("the cut ended before it was copied"));
+  }
+}
+
+std::vector<proto::VariableStats> Shard::Stats() const {
+  std::vector<proto::VariableStats> stats;
+  for (const auto& table : embeddings_) {
+    proto::VariableStats& of_table = stats.emplace_back();
+    of_table.set_name(table->name());
+    of_table.set_rows(table->rows());
+    of_table.set_bytes(table->bytes());
+  }
+  return stats;
+}
+
+void Shard::PublishSize() {
+  uint64_t rows = 0;
+  uint64_t bytes = 0;
+  for (const auto& table : embeddings_) {
+    rows += table->rows();
+    bytes += table->bytes();
+  }
+  for (const auto& table : dense_) {
+    bytes += table == nullptr ? 0 : table->bytes();
+  }
+  published_rows_.store(rows, std::memory_order_relaxed);
+  published_bytes_.store(bytes, std::memory_order_relaxed);
+}
+
+}  // namespace freshet::ps

@@ -1,0 +1,82 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "common/ids.h"
+#include "common/version_log/part_file.h"
+#include "proto/ps.pb.h"
+#include "ps/dense_table.h"
+#include "ps/embedding_table.h"
+#include "ps/ownership.h"
+
+namespace freshet::ps {
+
+// Everything that one owner thread owns: its rows of all embedding variables, for thread 0 also the
+// server's dense variables, and its part of the cut under way.
+// Thread-safety: owner thread only, but for rows() and bytes().
+class Shard {
+ public:
+  // Gets what the shard adds to the version, or Aborted if the cut ended first.
+  using CopyDone = absl::AnyInvocable<void(StatusOr<PartContents>)>;
+
+  explicit Shard(uint32_t thread) : thread_(thread) {}
+
+  // Throws everything away and begins an epoch.
+  void Clear(Epoch epoch, const Ownership& ownership);
+
+  // Work that was meant for another epoch is refused; Aborted says so.
+  Status CheckEpoch(Epoch epoch) const;
+
+  // Makes the tables of a model that has passed CheckModel. Once after Clear.
+  void Declare(const proto::ModelSpec& model);
+
+  // Indices into the model's variables; the model is declared.
+  EmbeddingTable& embedding(uint32_t variable) { return *embeddings_[variable]; }
+
+  // Only those that this shard owns.
+  DenseTable& dense(uint32_t variable) { return *dense_[variable]; }
+
+  // Loads what this shard owns of a part; keys of others are skipped. DataLoss if the part does not
+  // fit the model. The model is declared.
+  Status Load(const PartContents& contents);
+
+  // A cut: flip, copy in slices, end.
+  CutSize BeginCut(bool full);
+  void StartCopy(CopyDone done);
+  // Copies some rows if StartCopy asked for it. True: call again. Calls `done` after the last row.
+  bool CopySlice();
+  void EndCut(bool committed);
+
+  std::vector<proto::VariableStats> Stats() const;
+
+  // As of the last PublishSize. Thread-safety: any thread.
+  uint64_t rows() const { return published_rows_.load(std::memory_order_relaxed); }
+
+  uint64_t bytes() const { return published_bytes_.load(std::memory_order_relaxed); }
+
+  void PublishSize();
+
+ private:
+  Status LoadEmbedding(const EmbeddingRows& rows);
+  Status LoadDense(const DenseTensor& tensor);
+  bool OwnsKey(Key key) const;
+  PartContents TakeCut();
+
+  const uint32_t thread_;
+  Epoch epoch_;
+  std::optional<Ownership> ownership_;
+  std::vector<std::unique_ptr<EmbeddingTable>> embeddings_;
+  std::vector<std::unique_ptr<DenseTable>> dense_;  // null: another shard's
+  CopyDone copy_done_;                              // set while a cut is being copied
+  size_t copying_ = 0;                              // index into embeddings_
+
+  std::atomic<uint64_t> published_rows_ = 0;
+  std::atomic<uint64_t> published_bytes_ = 0;
+};
+
+}  // namespace freshet::ps

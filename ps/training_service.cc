@@ -1,0 +1,398 @@
+#include "ps/training_service.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "common/rpc/typed.h"
+#include "ps/gradient_check.h"
+#include "ps/model_check.h"
+#include "ps/split.h"
+
+namespace freshet::ps {
+namespace {
+
+uint32_t SecondsOf(int64_t unix_ms) {
+  return static_cast<uint32_t>(
+      std::clamp<int64_t>(unix_ms / 1000, 0, std::numeric_limits<uint32_t>::max()));
+}
+
+Status CheckSize(const char* what, uint64_t got, uint64_t expected) {
+  return got == expected ? absl::OkStatus()
+                         : InvalidArgument(
+                               "the payload of the {} has {} bytes, its runs and dense "
+                               "variables say {}",
+                               what,
+                               got,
+                               expected);
+}
+
+}  // namespace
+
+// What a pull needs until it is answered.
+struct TrainingService::PullWork {
+  proto::PullRequest request;
+  Buffer payload;
+  rpc::Responder respond;
+  std::chrono::nanoseconds start;
+  std::shared_ptr<Session> session;
+  SplitPayload split;
+  std::vector<uint32_t> threads;  // the owner threads at work
+  Buffer answer;
+};
+
+struct TrainingService::PushWork {
+  proto::PushRequest request;
+  Buffer payload;
+  std::shared_ptr<Session> session;
+  SplitPayload split;
+  std::vector<uint32_t> threads;
+
+  std::span<const float> gradients() const {
+    return payload.as<float>(split.keys * sizeof(Key), split.floats);
+  }
+};
+
+TrainingService::TrainingService(const PsOptions& options,
+                                 CurrentSession& current,
+                                 const OwnerThreads& owners,
+                                 PsMetrics& metrics,
+                                 const Clock& clock)
+    : options_(options), current_(current), owners_(owners), metrics_(metrics), clock_(clock) {}
+
+void TrainingService::Register(rpc::Server& server) {
+  rpc::HandleTyped<proto::DeclareRequest>(
+      server,
+      rpc::Method::kDeclare,
+      [this](const proto::DeclareRequest& request, Buffer /*body*/, rpc::Responder respond) {
+        Declare(request, std::move(respond));
+      });
+  rpc::HandleTyped<proto::PullRequest>(
+      server,
+      rpc::Method::kPull,
+      [this](proto::PullRequest request, Buffer body, rpc::Responder respond) {
+        Pull(std::move(request), std::move(body), std::move(respond));
+      });
+  rpc::HandleTyped<proto::PushRequest>(
+      server,
+      rpc::Method::kPush,
+      [this](proto::PushRequest request, Buffer body, rpc::Responder respond) {
+        Push(std::move(request), std::move(body), std::move(respond));
+      });
+  rpc::HandleTyped<proto::DeleteRequest>(
+      server,
+      rpc::Method::kDelete,
+      [this](const proto::DeleteRequest& request, Buffer body, rpc::Responder respond) {
+        Delete(request, std::move(body), std::move(respond));
+      });
+  rpc::HandleTyped<proto::PsStatsRequest>(
+      server,
+      rpc::Method::kPsStats,
+      [this](const proto::PsStatsRequest&, Buffer /*body*/, rpc::Responder respond) {
+        Stats(std::move(respond));
+      });
+}
+
+std::vector<OwnerThread*> TrainingService::Pick(std::vector<uint32_t>& threads) const {
+  if (threads.empty()) {
+    threads.push_back(0);
+  }
+  std::vector<OwnerThread*> picked;
+  for (const uint32_t thread : threads) {
+    picked.push_back(owners_[thread].get());
+  }
+  return picked;
+}
+
+double TrainingService::SecondsSince(std::chrono::nanoseconds start) const {
+  return std::chrono::duration<double>(clock_.Monotonic() - start).count();
+}
+
+void TrainingService::Declare(const proto::DeclareRequest& request, rpc::Responder respond) {
+  Status status = CheckModel(request.model());
+  if (status.ok()) {
+    StatusOr<std::shared_ptr<Session>> session = current_.Find(request.epoch());
+    status = session.status();
+    if (status.ok()) {
+      // Tables are made before any request that needs them: owners work in order.
+      status = (*session)->Declare(request.model(),
+                                   [&](const std::shared_ptr<const proto::ModelSpec>& model) {
+                                     FanOutToAll(
+                                         owners_,
+                                         (*session)->epoch(),
+                                         [model](Shard& shard, size_t) {
+                                           shard.Declare(*model);
+                                           return absl::OkStatus();
+                                         },
+                                         [](const Status&) {});
+                                   });
+    }
+  }
+  if (status.ok()) {
+    respond(rpc::MakeMessage(proto::DeclareResponse()));
+  } else {
+    respond(status);
+  }
+}
+
+// ---- pull
+
+Status TrainingService::PreparePull(PullWork& work) const {
+  FRESHET_ASSIGN_OR_RETURN(work.session, current_.Find(work.request.epoch()));
+  FRESHET_ASSIGN_OR_RETURN(const auto model, work.session->model());
+  FRESHET_ASSIGN_OR_RETURN(work.split,
+                           SplitByOwner(*model,
+                                        work.session->ownership(),
+                                        work.request.runs(),
+                                        work.request.dense(),
+                                        work.payload.bytes()));
+  FRESHET_RETURN_IF_ERROR(CheckSize("pull", work.payload.size(), work.split.keys * sizeof(Key)));
+  if (work.split.floats * sizeof(float) > options_.max_answer_bytes) {
+    return InvalidArgument("the answer to this pull would have {} bytes, at most {} are allowed",
+                           work.split.floats * sizeof(float),
+                           options_.max_answer_bytes);
+  }
+  work.threads = work.split.Owners();
+  return absl::OkStatus();
+}
+
+void TrainingService::Pull(proto::PullRequest request, Buffer payload, rpc::Responder respond) {
+  const auto work = std::make_shared<PullWork>();
+  work->request = std::move(request);
+  work->payload = std::move(payload);
+  work->respond = std::move(respond);
+  work->start = clock_.Monotonic();
+  if (pulls_in_flight_.fetch_add(1) >= options_.max_pulls_in_flight) {
+    FinishPull(*work,
+               ResourceExhausted("{} pulls are being answered already, at most so many at a time",
+                                 options_.max_pulls_in_flight));
+    return;
+  }
+  if (const Status status = PreparePull(*work); !status.ok()) {
+    FinishPull(*work, status);
+    return;
+  }
+  work->session->BeginPull(
+      work->request.worker(), work->request.step(), [this, work](const Status& status) {
+        if (status.ok()) {
+          Read(work);
+        } else {
+          FinishPull(*work, status);
+        }
+      });
+}
+
+void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
+  work->answer = Buffer(work->split.floats * sizeof(float));
+  const std::vector<OwnerThread*> picked = Pick(work->threads);
+  FanOut(
+      picked,
+      work->session->epoch(),
+      [work](Shard& shard, size_t i) {
+        const uint32_t thread = work->threads[i];
+        const std::span<float> floats = work->answer.as<float>(0, work->split.floats);
+        for (const OwnedRun& run : work->split.by_owner[thread]) {
+          shard.embedding(run.variable)
+              .Pull(run.keys, run.positions, floats.subspan(run.first_float, run.floats));
+        }
+        if (thread == 0) {
+          for (const DensePart& part : work->split.dense) {
+            shard.dense(part.variable).Pull(floats.subspan(part.first_float, part.floats));
+          }
+        }
+        return absl::OkStatus();
+      },
+      [this, work](const Status& status) { FinishPull(*work, status); });
+}
+
+void TrainingService::FinishPull(PullWork& work, const Status& status) {
+  pulls_in_flight_.fetch_sub(1);
+  if (!status.ok()) {
+    metrics_.CountRefusedPull(status);
+    work.respond(status);
+    return;
+  }
+  metrics_.pull_keys.Increment(static_cast<double>(work.split.keys));
+  metrics_.pull_seconds.Observe(SecondsSince(work.start));
+  work.respond(rpc::MakeMessage(proto::PullResponse(), std::move(work.answer)));
+}
+
+// ---- push
+
+Status TrainingService::PreparePush(PushWork& work) const {
+  FRESHET_ASSIGN_OR_RETURN(work.session, current_.Find(work.request.epoch()));
+  const bool empty = work.request.runs_size() == 0 && work.request.dense_size() == 0;
+  if (empty) {
+    // May come before the model is declared, from a worker that has nothing to train on.
+    work.split.by_owner.resize(owners_.size());
+    return CheckSize("push", work.payload.size(), 0);
+  }
+  FRESHET_ASSIGN_OR_RETURN(const auto model, work.session->model());
+  FRESHET_ASSIGN_OR_RETURN(work.split,
+                           SplitByOwner(*model,
+                                        work.session->ownership(),
+                                        work.request.runs(),
+                                        work.request.dense(),
+                                        work.payload.bytes()));
+  const uint64_t key_bytes = work.split.keys * sizeof(Key);
+  FRESHET_RETURN_IF_ERROR(
+      CheckSize("push", work.payload.size(), key_bytes + work.split.floats * sizeof(float)));
+  FRESHET_RETURN_IF_ERROR(CheckGradients(
+      *model, work.request, work.payload.as<Key>(0, work.split.keys), work.gradients()));
+  work.threads = work.split.Owners();
+  return absl::OkStatus();
+}
+
+void TrainingService::Push(proto::PushRequest request, Buffer payload, rpc::Responder respond) {
+  const std::chrono::nanoseconds start = clock_.Monotonic();
+  const auto work = std::make_shared<PushWork>();
+  work->request = std::move(request);
+  work->payload = std::move(payload);
+  AppliedPushes::Done done =
+      [this, start, respond = std::move(respond)](const Status& status) mutable {
+        if (!status.ok()) {
+          metrics_.CountRefusedPush(status);
+          respond(status);
+          return;
+        }
+        metrics_.push_seconds.Observe(SecondsSince(start));
+        respond(rpc::MakeMessage(proto::PushResponse()));
+      };
+  if (const Status status = PreparePush(*work); !status.ok()) {
+    done(status);
+    return;
+  }
+  const Session::PushOrder order{
+      .worker = work->request.worker(),
+      .sequence = work->request.sequence(),
+      .step = work->request.step(),
+      .last = work->request.last(),
+      .empty = work->request.runs_size() == 0 && work->request.dense_size() == 0};
+  if (work->session->BeginPush(
+          order, [this, work] { Apply(work); }, std::move(done))) {
+    metrics_.repeated_pushes.Increment();
+  }
+}
+
+void TrainingService::Apply(const std::shared_ptr<PushWork>& work) {
+  const std::vector<OwnerThread*> picked = Pick(work->threads);
+  FanOut(
+      picked,
+      work->session->epoch(),
+      [work](Shard& shard, size_t i) {
+        const uint32_t thread = work->threads[i];
+        const std::span<const float> gradients = work->gradients();
+        const uint32_t event_time_s = SecondsOf(work->request.event_time_ms());
+        for (const OwnedRun& run : work->split.by_owner[thread]) {
+          shard.embedding(run.variable)
+              .Push(run.keys,
+                    run.positions,
+                    gradients.subspan(run.first_float, run.floats),
+                    event_time_s);
+        }
+        if (thread == 0) {
+          for (const DensePart& part : work->split.dense) {
+            shard.dense(part.variable).Push(gradients.subspan(part.first_float, part.floats));
+          }
+        }
+        return absl::OkStatus();
+      },
+      [this, work](const Status& status) { FinishPush(*work, status); });
+}
+
+void TrainingService::FinishPush(PushWork& work, const Status& status) {
+  if (status.ok()) {
+    metrics_.push_keys.Increment(static_cast<double>(work.split.keys));
+  }
+  work.session->FinishPush(work.request.worker(), work.request.sequence(), status);
+}
+
+// ---- delete, statistics
+
+void TrainingService::Delete(const proto::DeleteRequest& request,
+                             Buffer payload,
+                             rpc::Responder respond) {
+  struct Work {
+    Buffer payload;
+    SplitPayload split;
+    std::vector<uint32_t> threads;
+    rpc::Responder respond;
+    std::atomic<uint64_t> deleted = 0;
+  };
+
+  const auto work = std::make_shared<Work>();
+  work->payload = std::move(payload);
+  work->respond = std::move(respond);
+  StatusOr<std::shared_ptr<Session>> session = current_.Find(request.epoch());
+  const Status status = [&]() -> Status {
+    FRESHET_RETURN_IF_ERROR(session.status());
+    FRESHET_ASSIGN_OR_RETURN(const auto model, (*session)->model());
+    FRESHET_ASSIGN_OR_RETURN(
+        work->split,
+        SplitDelete(*model, (*session)->ownership(), request.variable(), work->payload.bytes()));
+    return absl::OkStatus();
+  }();
+  if (!status.ok()) {
+    work->respond(status);
+    return;
+  }
+  work->threads = work->split.Owners();
+  const std::vector<OwnerThread*> picked = Pick(work->threads);
+  FanOut(
+      picked,
+      (*session)->epoch(),
+      [work](Shard& shard, size_t i) {
+        for (const OwnedRun& run : work->split.by_owner[work->threads[i]]) {
+          work->deleted += shard.embedding(run.variable).Delete(run.keys);
+        }
+        return absl::OkStatus();
+      },
+      [this, work](const Status& finished) {
+        if (!finished.ok()) {
+          work->respond(finished);
+          return;
+        }
+        metrics_.deleted_rows.Increment(static_cast<double>(work->deleted));
+        proto::DeleteResponse response;
+        response.set_deleted(work->deleted);
+        work->respond(rpc::MakeMessage(response));
+      });
+}
+
+void TrainingService::Stats(rpc::Responder respond) {
+  const std::shared_ptr<Session> session = current_.Get();
+  if (session == nullptr) {
+    respond(rpc::MakeMessage(proto::PsStatsResponse()));
+    return;
+  }
+  const auto by_thread =
+      std::make_shared<std::vector<std::vector<proto::VariableStats>>>(owners_.size());
+  FanOutToAll(
+      owners_,
+      session->epoch(),
+      [by_thread](Shard& shard, size_t thread) {
+        (*by_thread)[thread] = shard.Stats();
+        return absl::OkStatus();
+      },
+      [by_thread, respond = std::move(respond)](const Status& status) mutable {
+        if (!status.ok()) {
+          respond(status);
+          return;
+        }
+        proto::PsStatsResponse response;
+        for (const proto::VariableStats& stats : by_thread->front()) {
+          *response.add_variables() = stats;
+        }
+        for (size_t thread = 1; thread < by_thread->size(); ++thread) {
+          for (size_t i = 0; i < (*by_thread)[thread].size(); ++i) {
+            proto::VariableStats& sum = *response.mutable_variables(static_cast<int>(i));
+            sum.set_rows(sum.rows() + (*by_thread)[thread][i].rows());
+            sum.set_bytes(sum.bytes() + (*by_thread)[thread][i].bytes());
+          }
+        }
+        respond(rpc::MakeMessage(response));
+      });
+}
+
+}  // namespace freshet::ps

@@ -1,0 +1,89 @@
+#include "ps/model_check.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/ps/models.h"
+
+namespace freshet::ps {
+namespace {
+
+using Catch::Matchers::Contains;
+
+std::string Refusal(const proto::ModelSpec& model) {
+  const Status status = CheckModel(model);
+  CHECK(absl::IsInvalidArgument(status));
+  return MessageOf(status);
+}
+
+TEST_CASE("a model that a server can hold is accepted", "[ps]") {
+  CHECK(CheckModel(test::SmallModel()).ok());
+  CHECK(CheckModel(proto::ModelSpec()).ok());
+}
+
+TEST_CASE("a model that makes no sense is refused by the name of its variable", "[ps]") {
+  proto::ModelSpec model = test::SmallModel();
+  SECTION("dim") {
+    model.mutable_embedding_variables(0)->set_dim(0);
+    CHECK(Refusal(model) == "embedding variable weights: dim is 0, must be 1 to 65536");
+  }
+  SECTION("no optimizer") {
+    model.mutable_embedding_variables(0)->clear_optimizer();
+    CHECK_THAT(Refusal(model), Contains("weights: has no optimizer"));
+  }
+  SECTION("learning rate") {
+    model.mutable_dense_variables(0)->mutable_optimizer()->mutable_sgd()->set_learning_rate(-1);
+    CHECK(Refusal(model) == "dense variable bias: learning_rate is -1, must be above 0");
+  }
+  SECTION("adagrad that divides zero by zero") {
+    auto* adagrad =
+        model.mutable_embedding_variables(0)->mutable_optimizer()->mutable_adagrad();
+    adagrad->set_epsilon(0);
+    adagrad->set_initial_accumulator(0);
+    CHECK_THAT(Refusal(model), Contains("initial_accumulator and epsilon are both 0"));
+  }
+  SECTION("adam's decay") {
+    model.mutable_dense_variables(1)->mutable_optimizer()->mutable_adam()->set_beta2(1);
+    CHECK(Refusal(model) == "dense variable layer: beta2 is 1, must be in [0, 1)");
+  }
+  SECTION("ledger of another dim") {
+    model.mutable_embedding_variables(1)->set_dim(5);
+    CHECK(Refusal(model) == "embedding variable ledger: a ledger has dim 4, not 5");
+  }
+  SECTION("ledger that does not begin at zero") {
+    *model.mutable_embedding_variables(1)->add_initializers() =
+        test::InitializerOf(proto::Initializer::UNIFORM, 1);
+    CHECK_THAT(Refusal(model), Contains("a ledger begins at zero"));
+  }
+  SECTION("dense ledger") {
+    *model.mutable_dense_variables(0)->mutable_optimizer() = test::LedgerOf();
+    CHECK_THAT(Refusal(model), Contains("only an embedding variable can be a ledger"));
+  }
+  SECTION("two of one name") {
+    model.mutable_dense_variables(0)->set_name("weights");
+    CHECK_THAT(Refusal(model), Contains("dense variable weights: the name is empty or taken"));
+  }
+  SECTION("shape") {
+    model.mutable_dense_variables(0)->add_shape(1U << 31U);
+    CHECK_THAT(Refusal(model), Contains("dense variable bias: the shape"));
+  }
+  SECTION("initializers of too many columns") {
+    *model.mutable_embedding_variables(0)->add_initializers() =
+        test::InitializerOf(proto::Initializer::ZEROS, 0, 4);
+    CHECK(Refusal(model) == "embedding variable weights: the initializers fill 4 columns of 3");
+  }
+}
+
+TEST_CASE("another model is told apart, with what differs", "[ps]") {
+  const proto::ModelSpec model = test::SmallModel();
+  proto::ModelSpec other = model;
+  CHECK(CheckSameModel(model, other).ok());
+  other.mutable_embedding_variables(0)->mutable_optimizer()->mutable_adagrad()->set_learning_rate(
+      0.5F);
+  const Status status = CheckSameModel(model, other);
+  CHECK(absl::IsFailedPrecondition(status));
+  CHECK_THAT(MessageOf(status), Contains("learning_rate"));
+  CHECK_THAT(MessageOf(status), Contains("0.5"));
+}
+
+}  // namespace
+}  // namespace freshet::ps

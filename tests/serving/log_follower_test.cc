@@ -1,0 +1,359 @@
+#include "serving/log_follower.h"
+
+#include <catch2/catch.hpp>
+#include <future>
+
+#include "common/job/job_config.h"
+#include "tests/serving/node.h"
+
+namespace freshet::serving::test {
+namespace {
+
+// Whether what is served is exactly these rows and this bias.
+void CheckServes(const Node& node, const Rows& rows, float bias) {
+  const ModelStore::ReadGuard snapshot = node.store.Acquire();
+  const RowTable& table = snapshot->weights().table(0);
+  CHECK(table.size() == rows.size());
+  CHECK(snapshot->weights().dense(0)[0] == bias);
+  for (const auto& [key, values] : rows) {
+    const auto row = table.Find(key);
+    REQUIRE(std::vector<float>(row.begin(), row.end()) == values);
+  }
+}
+
+// The rows of `over` laid over those of `rows`.
+Rows Overlay(Rows rows, const Rows& over) {
+  for (const auto& [key, values] : over) {
+    rows[key] = values;
+  }
+  return rows;
+}
+
+Rows OneRow(const std::string& slot, const std::string& value, float number) {
+  return {{KeyOf(slot, value), std::vector<float>(1 + kFactors, number)}};
+}
+
+// Fails to open part files for want of descriptors, while told to.
+class ExhaustedFiles final : public FileSystem {
+ public:
+  bool exhausted = false;
+
+  StatusOr<std::unique_ptr<WritableFile>> OpenWritable(const std::string& path) override {
+    return LocalFileSystem().OpenWritable(path);
+  }
+
+  StatusOr<std::unique_ptr<ReadableFile>> OpenReadable(const std::string& path) override {
+    if (exhausted && path.ends_with(".safetensors")) {
+      return ResourceExhausted("open {}: too many open files", path);
+    }
+    return LocalFileSystem().OpenReadable(path);
+  }
+
+  StatusOr<FileInfo> Stat(const std::string& path) override { return LocalFileSystem().Stat(path); }
+
+  StatusOr<std::vector<std::string>> List(const std::string& directory) override {
+    return LocalFileSystem().List(directory);
+  }
+
+  Status CreateDirectories(const std::string& directory) override {
+    return LocalFileSystem().CreateDirectories(directory);
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    return LocalFileSystem().Rename(from, to);
+  }
+
+  Status RemoveAll(const std::string& path) override { return LocalFileSystem().RemoveAll(path); }
+
+  Status SyncDirectory(const std::string& directory) override {
+    return LocalFileSystem().SyncDirectory(directory);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a log without a version serves nothing, and says why", "[serving]") {
+  const TestLog log;
+  Node node(log);
+  node.follower.Poll();
+  CHECK(node.version() == 0);
+  CHECK(node.follower.problem() == "the log " + log.directory() + " has no version yet");
+}
+
+TEST_CASE("bases and deltas are served as they come", "[serving]") {
+  TestLog log;
+  Node node(log);
+  Rows rows = RandomRows(1);
+  log.Base(rows, 0.25F);
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  CheckServes(node, rows, 0.25F);
+
+  const Rows changed = Overlay(OneRow("movie", "1", 7.0F), OneRow("movie", "new", 8.0F));
+  const Key gone = KeyOf("movie", "2");
+  log.Delta(changed, 0.5F, {gone, KeyOf("movie", "never was")});
+  node.follower.Poll();
+  CHECK(node.version() == 2);
+  rows = Overlay(rows, changed);
+  rows.erase(gone);
+  CheckServes(node, rows, 0.5F);
+
+  // A key that was deleted and came back within one delta.
+  const Rows back = OneRow("movie", "2", 9.0F);
+  log.Delta(back, 0.5F, {gone});
+  log.Delta({}, 0.75F);
+  node.follower.Poll();
+  CHECK(node.version() == 4);
+  rows = Overlay(rows, back);
+  CheckServes(node, rows, 0.75F);
+
+  const Rows fresh = RandomRows(2);
+  log.Base(fresh, 1.0F);
+  node.follower.Poll();
+  CHECK(node.version() == 5);
+  CheckServes(node, fresh, 1.0F);
+  CHECK(node.follower.problem().empty());
+  CHECK(node.metrics.applied_deltas.Value() == 3);
+  CHECK(node.metrics.applied_loads.Value() == 2);
+}
+
+TEST_CASE("a node that starts late loads the base and its deltas", "[serving]") {
+  TestLog log;
+  const Rows rows = RandomRows(1);
+  log.Base({}, 9.0F);
+  log.Base(rows, 0.25F);
+  log.Delta(OneRow("movie", "1", 7.0F), 0.5F, {KeyOf("movie", "3")});
+  Node node(log);
+  node.follower.Poll();
+  CHECK(node.version() == 3);
+  Rows expected = Overlay(rows, OneRow("movie", "1", 7.0F));
+  expected.erase(KeyOf("movie", "3"));
+  CheckServes(node, expected, 0.5F);
+}
+
+TEST_CASE("a log may begin with a delta", "[serving]") {
+  TestLog log;
+  log.Delta(OneRow("movie", "1", 7.0F), 0.5F);
+  Node node(log);
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  CheckServes(node, OneRow("movie", "1", 7.0F), 0.5F);
+}
+
+TEST_CASE("a rollback brings back the rows of its version, under a new number", "[serving]") {
+  TestLog log;
+  Node node(log);
+  const Rows rows = RandomRows(1);
+  log.Base(rows, 0.25F);
+  log.Delta(OneRow("movie", "1", 7.0F), 0.5F);
+  log.Delta(OneRow("movie", "99", 8.0F), 0.75F);
+  node.follower.Poll();
+  REQUIRE(node.version() == 3);
+  log.Rollback(VersionId(2));
+  node.follower.Poll();
+  CHECK(node.version() == 4);
+  CHECK(node.store.Acquire()->facts().restores == VersionId(2));
+  CheckServes(node, Overlay(rows, OneRow("movie", "1", 7.0F)), 0.5F);
+
+  // A rollback of a rollback, and a delta upon it.
+  log.Rollback(VersionId(1));
+  log.Rollback(VersionId(4));
+  node.follower.Poll();
+  CHECK(node.version() == 6);
+  CHECK(node.store.Acquire()->facts().restores == VersionId(2));
+  CheckServes(node, Overlay(rows, OneRow("movie", "1", 7.0F)), 0.5F);
+  log.Delta(OneRow("movie", "2", 9.0F), 1.0F);
+  node.follower.Poll();
+  CHECK(node.version() == 7);
+  CHECK(node.store.Acquire()->facts().restores == VersionId(0));
+  CheckServes(
+      node, Overlay(Overlay(rows, OneRow("movie", "1", 7.0F)), OneRow("movie", "2", 9.0F)), 1.0F);
+}
+
+TEST_CASE("a rollback to what is served changes the number alone", "[serving]") {
+  TestLog log;
+  Node node(log);
+  log.Base(RandomRows(1), 0.25F);
+  node.follower.Poll();
+  log.Rollback(VersionId(1));
+  node.follower.Poll();
+  CHECK(node.version() == 2);
+  CHECK(node.store.Acquire()->facts().restores == VersionId(1));
+  CHECK(node.metrics.applied_loads.Value() == 1);
+  CheckServes(node, RandomRows(1), 0.25F);
+}
+
+TEST_CASE("a damaged delta is refused by name, and the next base goes on", "[serving]") {
+  TestLog log;
+  Node node(log);
+  const Rows rows = RandomRows(1);
+  log.Base(rows, 0.25F);
+  node.follower.Poll();
+  log.Damage(log.Delta(OneRow("movie", "1", 7.0F), 0.5F));
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  CheckServes(node, rows, 0.25F);
+  CHECK(node.follower.refused_count() == 1);
+  CHECK(node.follower.problem().find("000000000002/part-0-0.safetensors") != std::string::npos);
+  CHECK(node.follower.problem().find("xxh3") != std::string::npos);
+
+  // Nothing new: not tried again.
+  node.follower.Poll();
+  CHECK(node.follower.refused_count() == 1);
+  // A delta on top of it cannot be had either.
+  log.Delta(OneRow("movie", "2", 8.0F), 0.5F);
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  CHECK(node.follower.refused_count() == 2);
+  CHECK(node.follower.refused().at(VersionId(3)).find("000000000002/part-0-0") !=
+        std::string::npos);
+
+  log.Base(RandomRows(3), 1.0F);
+  node.follower.Poll();
+  CHECK(node.version() == 4);
+  CheckServes(node, RandomRows(3), 1.0F);
+  CHECK(node.follower.problem().empty());
+  CHECK(node.follower.refused_count() == 2);
+}
+
+TEST_CASE("a rollback before a damaged version is followed", "[serving]") {
+  TestLog log;
+  Node node(log);
+  log.Base(RandomRows(1), 0.25F);
+  node.follower.Poll();
+  log.Damage(log.Delta(OneRow("movie", "1", 7.0F), 0.5F));
+  node.follower.Poll();
+  REQUIRE(node.version() == 1);
+  log.Rollback(VersionId(1));
+  log.Delta(OneRow("movie", "2", 8.0F), 0.75F);
+  node.follower.Poll();
+  CHECK(node.version() == 4);
+  CheckServes(node, Overlay(RandomRows(1), OneRow("movie", "2", 8.0F)), 0.75F);
+}
+
+TEST_CASE("what was damaged is read again when there is something new", "[serving]") {
+  TestLog log;
+  Node node(log);
+  log.Base(RandomRows(1), 0.25F);
+  const VersionId damaged = log.Delta(OneRow("movie", "1", 7.0F), 0.5F);
+  log.Damage(damaged);
+  node.follower.Poll();
+  REQUIRE(node.version() == 1);
+  log.Repair(damaged);
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  log.Delta({}, 0.75F);
+  node.follower.Poll();
+  CHECK(node.version() == 3);
+  CheckServes(node, Overlay(RandomRows(1), OneRow("movie", "1", 7.0F)), 0.75F);
+}
+
+TEST_CASE("a node that starts on a damaged log serves the newest whole version", "[serving]") {
+  TestLog log;
+  log.Base(RandomRows(1), 0.25F);
+  log.Delta(OneRow("movie", "1", 7.0F), 0.5F);
+  const VersionId damaged = log.Delta(OneRow("movie", "1", 8.0F), 0.5F);
+  log.Delta(OneRow("movie", "1", 9.0F), 0.5F);
+  log.Damage(damaged);
+  Node node(log);
+  node.follower.Poll();
+  CHECK(node.version() == 2);
+  CheckServes(node, Overlay(RandomRows(1), OneRow("movie", "1", 7.0F)), 0.5F);
+  CHECK(node.follower.refused_count() == 2);
+
+  TestLog hopeless;
+  hopeless.Damage(hopeless.Base(RandomRows(1), 0.25F));
+  Node waiting(hopeless);
+  waiting.follower.Poll();
+  CHECK(waiting.version() == 0);
+  CHECK(waiting.follower.refused_count() == 1);
+}
+
+TEST_CASE("a chain with a gap is refused until a base closes it", "[serving]") {
+  TestLog log;
+  Node node(log);
+  log.Base(RandomRows(1), 0.25F);
+  node.follower.Poll();
+  const VersionId lost = log.Delta(OneRow("movie", "1", 7.0F), 0.5F);
+  log.Delta(OneRow("movie", "2", 8.0F), 0.5F);
+  log.Remove(lost);
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  CHECK(node.follower.problem().find("needs version 2") != std::string::npos);
+  log.Base(RandomRows(2), 0.5F);
+  node.follower.Poll();
+  CHECK(node.version() == 4);
+}
+
+TEST_CASE("a passing error is no verdict on a version: it is tried again", "[serving]") {
+  TestLog log;
+  ExhaustedFiles files;
+  Node node(log, files);
+  log.Base(RandomRows(1), 0.25F);
+  files.exhausted = true;
+  node.follower.Poll();
+  CHECK(node.version() == 0);
+  CHECK(node.follower.refused_count() == 0);
+  CHECK(node.follower.problem().find("too many open files") != std::string::npos);
+  files.exhausted = false;
+  node.follower.Poll();  // not at once
+  CHECK(node.version() == 0);
+  node.clock.SleepFor(std::chrono::seconds(2));
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  CHECK(node.follower.problem().empty());
+}
+
+TEST_CASE("a base of another model is served, a delta of one is refused", "[serving]") {
+  TestLog log;
+  Node node(log);
+  node.LoadCatalogue(log);
+  log.Base(RandomRows(1), 0.25F);
+  node.follower.Poll();
+  log.SetModel(SmallModel("lr"));
+  log.Delta({}, 0.5F);
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  CHECK(node.follower.problem().find("another model") != std::string::npos);
+  log.Base(RandomRows(1, 1), 0.5F);
+  node.follower.Poll();
+  CHECK(node.version() == 3);
+  CHECK(node.store.Acquire()->schema()->model().kind() == "lr");
+  CHECK(node.store.Acquire()->index().dim() == 0);
+  CHECK(node.store.Acquire()->index().size() == 30);
+}
+
+TEST_CASE("the follower never goes back to a smaller number", "[serving]") {
+  TestLog log;
+  Node node(log);
+  log.Base(RandomRows(1), 0.25F);
+  const VersionId newest = log.Base(RandomRows(2), 0.5F);
+  node.follower.Poll();
+  log.Remove(newest);
+  node.follower.Poll();
+  CHECK(node.version() == 2);
+  CHECK(node.follower.problem().find("start serving again") != std::string::npos);
+}
+
+TEST_CASE("a follower on its thread serves what it is told of", "[serving]") {
+  TestLog log;
+  std::promise<void> first;
+  std::promise<void> second;
+  int served = 0;
+  Metrics registry;
+  ServingMetrics metrics(registry);
+  ModelStore store;
+  LogFollower follower(LocalFileSystem(), SystemClock(), log.directory(), store, metrics, [&] {
+    (++served == 1 ? first : second).set_value();
+  });
+  log.Base(RandomRows(1), 0.25F);
+  follower.Start(std::chrono::hours(1));  // it looks once, then waits for a notice
+  first.get_future().wait();
+  log.Delta(OneRow("movie", "1", 7.0F), 0.5F);
+  follower.Notify();
+  second.get_future().wait();
+  follower.Stop();
+  CHECK(store.Acquire()->facts().version == VersionId(2));
+}
+
+}  // namespace freshet::serving::test

@@ -1,0 +1,183 @@
+#include "worker/batch_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/log.h"
+
+namespace freshet::worker {
+namespace {
+
+using std::chrono::milliseconds;
+
+// How long to rest when there is nothing to read, and how often to look for new partitions.
+constexpr milliseconds kRest{2};
+constexpr milliseconds kDiscoverEvery{100};
+
+size_t QueueLimit(const TrainingSettings& training) {
+  return std::max<size_t>(2, training.batches_ahead);
+}
+
+}  // namespace
+
+BatchReader::BatchReader(Stream& stream,
+                         const SampleParser& parser,
+                         Clock& clock,
+                         WorkerMetrics& metrics,
+                         const BatchReaderOptions& options)
+    : stream_(stream),
+      parser_(parser),
+      clock_(clock),
+      metrics_(metrics),
+      options_(options),
+      queue_(QueueLimit(options.training)),
+      assignment_(options.worker, options.workers) {}
+
+BatchReader::~BatchReader() {
+  Join();
+}
+
+void BatchReader::Join() {
+  Stop();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  metrics_.queued_batches.Set(0);
+}
+
+StatusOr<StreamState> BatchReader::Restore(const std::vector<proto::WorkerState>& states) {
+  // In this order: what is listed after the stream was found complete is all there is.
+  FRESHET_ASSIGN_OR_RETURN(complete_, stream_.Complete());
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, stream_.Partitions());
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> own, assignment_.Update(names));
+  state_ = RestorePositions(own, options_.worker, options_.workers, states);
+  discovered_at_ = clock_.Monotonic();
+  return state_;
+}
+
+void BatchReader::Start(std::function<void(const Status&)> on_error) {
+  thread_ = std::thread([this, on_error = std::move(on_error)] {
+    if (const Status status = Run(); !status.ok()) {
+      on_error(status);
+    }
+  });
+}
+
+std::optional<ReadBatch> BatchReader::Take() {
+  std::optional<ReadBatch> batch = queue_.Take();
+  metrics_.queued_batches.Set(static_cast<double>(queue_.size()));
+  return batch;
+}
+
+std::optional<ReadBatch> BatchReader::TryTake() {
+  std::optional<ReadBatch> batch = queue_.TryTake();
+  metrics_.queued_batches.Set(static_cast<double>(queue_.size()));
+  return batch;
+}
+
+Status BatchReader::Run() {
+  FRESHET_RETURN_IF_ERROR(Open(0));
+  while (!queue_.closed()) {
+    FRESHET_ASSIGN_OR_RETURN(const Round round, RunRound());
+    FRESHET_RETURN_IF_ERROR(Discover());
+    if (complete_ && AllEnded()) {
+      for (size_t i = 0; i < sources_.size(); ++i) {
+        state_.partitions[i] = sources_[i]->state();
+      }
+      queue_.Put(ReadBatch{.batch = {}, .after = state_, .last = true});
+      return absl::OkStatus();
+    }
+    if (round == Round::kIdle) {
+      clock_.SleepFor(kRest);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// One turn of each partition, from the next one on to the last.
+StatusOr<BatchReader::Round> BatchReader::RunRound() {
+  Round round = Round::kIdle;
+  for (size_t i = state_.next; i < sources_.size() && !queue_.closed(); ++i) {
+    state_.next = static_cast<uint32_t>((i + 1) % sources_.size());
+    FRESHET_ASSIGN_OR_RETURN(const bool emitted, RunTurn(i));
+    if (emitted) {
+      round = Round::kProgress;
+    }
+  }
+  return round;
+}
+
+// True if a batch went out.
+StatusOr<bool> BatchReader::RunTurn(size_t index) {
+  PartitionSource& source = *sources_[index];
+  const TrainingSettings& training = options_.training;
+  if (training.consistency == Consistency::kBsp) {
+    FRESHET_RETURN_IF_ERROR(FillWhole(source));
+    return Emit(index);
+  }
+  FRESHET_ASSIGN_OR_RETURN(const PartitionSource::State state, source.Fill(training.batch_size));
+  const bool must_wait = state == PartitionSource::State::kWaiting && source.size() > 0 &&
+                         source.Age() < milliseconds(training.max_batch_wait_ms);
+  return !must_wait && Emit(index);
+}
+
+Status BatchReader::FillWhole(PartitionSource& source) {
+  while (!queue_.closed()) {
+    FRESHET_ASSIGN_OR_RETURN(const PartitionSource::State state,
+                             source.Fill(options_.training.batch_size));
+    if (state != PartitionSource::State::kWaiting) {
+      break;
+    }
+    clock_.SleepFor(kRest);
+  }
+  return absl::OkStatus();
+}
+
+// False if there is nothing to put out, or nobody who takes it.
+bool BatchReader::Emit(size_t index) {
+  PartitionSource& source = *sources_[index];
+  if (source.size() == 0 || queue_.closed()) {
+    return false;
+  }
+  state_.partitions[index] = source.state();
+  return queue_.Put(ReadBatch{.batch = source.Take(), .after = state_});
+}
+
+Status BatchReader::Open(size_t first) {
+  for (size_t i = first; i < state_.names->size(); ++i) {
+    FRESHET_ASSIGN_OR_RETURN(
+        std::unique_ptr<PartitionSource> source,
+        PartitionSource::Open(
+            stream_, parser_, clock_, metrics_, (*state_.names)[i], state_.partitions[i]));
+    sources_.push_back(std::move(source));
+  }
+  return absl::OkStatus();
+}
+
+Status BatchReader::Discover() {
+  const bool due = clock_.Monotonic() - discovered_at_ >= kDiscoverEvery;
+  if (complete_ || queue_.closed() || !due) {
+    return absl::OkStatus();
+  }
+  discovered_at_ = clock_.Monotonic();
+  FRESHET_ASSIGN_OR_RETURN(complete_, stream_.Complete());
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, stream_.Partitions());
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> added, assignment_.Update(names));
+  if (added.empty()) {
+    return absl::OkStatus();
+  }
+  const size_t first = state_.names->size();
+  std::vector<std::string> all = *state_.names;
+  all.insert(all.end(), added.begin(), added.end());
+  state_.names = std::make_shared<const std::vector<std::string>>(std::move(all));
+  state_.partitions.resize(state_.names->size());
+  Log().info("took in new partitions count={} first={}", added.size(), added.front());
+  return Open(first);
+}
+
+bool BatchReader::AllEnded() const {
+  return std::all_of(
+      sources_.begin(), sources_.end(), [](const auto& source) { return source->ended(); });
+}
+
+}  // namespace freshet::worker

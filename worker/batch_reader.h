@@ -1,0 +1,91 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/env/clock.h"
+#include "common/job/job_config.h"
+#include "common/sample/sample_format.h"
+#include "common/status.h"
+#include "common/stream/stream.h"
+#include "worker/assignment.h"
+#include "worker/batch_queue.h"
+#include "worker/metrics.h"
+#include "worker/partition_source.h"
+
+namespace freshet::worker {
+
+struct BatchReaderOptions {
+  uint32_t worker = 0;
+  uint32_t workers = 1;
+  TrainingSettings training;
+};
+
+// Turns the worker's partitions of a stream into batches, on a thread of its own. A batch comes
+// from one partition; partitions take turns. In bsp batches are a function of the stream and of
+// the positions alone: a turn waits until its batch is full or its partition has ended. In asp a
+// partition with nothing to read is passed over, and a batch goes out when its first sample has
+// waited max_batch_wait_ms.
+// Partitions that appear are taken in at the end of a round.
+class BatchReader {
+ public:
+  // All borrowed things outlive the reader.
+  BatchReader(Stream& stream,
+              const SampleParser& parser,
+              Clock& clock,
+              WorkerMetrics& metrics,
+              const BatchReaderOptions& options);
+  // Joins.
+  ~BatchReader();
+
+  // Finds the worker's partitions, and where they go on. Before Start.
+  StatusOr<StreamState> Restore(const std::vector<proto::WorkerState>& states);
+  // Begins to read. `on_error` is called at most once, on the reader's thread.
+  void Start(std::function<void(const Status&)> on_error);
+
+  // The next batch; the one after the last has `last` set. Nothing once stopped.
+  std::optional<ReadBatch> Take();
+  // Nothing if none is ready.
+  std::optional<ReadBatch> TryTake();
+
+  // Ends all waits. Thread-safety: any thread.
+  void Stop() { queue_.Close(); }
+
+  // Stops, and waits for the reader's thread.
+  void Join();
+
+ private:
+  enum class Round { kProgress, kIdle };
+
+  Status Run();
+  StatusOr<Round> RunRound();
+  StatusOr<bool> RunTurn(size_t index);
+  Status FillWhole(PartitionSource& source);
+  Status Open(size_t first);
+  Status Discover();
+  bool AllEnded() const;
+  bool Emit(size_t index);
+
+  Stream& stream_;
+  const SampleParser& parser_;
+  Clock& clock_;
+  WorkerMetrics& metrics_;
+  const BatchReaderOptions options_;
+  BatchQueue queue_;
+
+  // The reader's thread, once it runs.
+  Assignment assignment_;
+  std::vector<std::unique_ptr<PartitionSource>> sources_;  // one per name
+  StreamState state_;                                      // as of the last batch put out
+  bool complete_ = false;                                  // no partition will appear any more
+  std::chrono::nanoseconds discovered_at_{0};
+
+  std::thread thread_;
+};
+
+}  // namespace freshet::worker

@@ -1,0 +1,72 @@
+#pragma once
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/env/clock.h"
+#include "common/model/batch_builder.h"
+#include "common/sample/sample_format.h"
+#include "common/status.h"
+#include "common/stream/stream.h"
+#include "worker/metrics.h"
+#include "worker/stream_state.h"
+
+namespace freshet::worker {
+
+// Collects the samples of one partition into batches. One thread at a time.
+class PartitionSource {
+ public:
+  enum class State {
+    kFull,     // the batch has `batch_size` samples
+    kWaiting,  // there is nothing more to read now
+    kEnded,    // there never will be
+  };
+
+  // Reads `stream` from `from` on. All borrowed things outlive the source.
+  static StatusOr<std::unique_ptr<PartitionSource>> Open(Stream& stream,
+                                                         const SampleParser& parser,
+                                                         Clock& clock,
+                                                         WorkerMetrics& metrics,
+                                                         const std::string& name,
+                                                         const PartitionState& from);
+
+  // Reads until the batch is full or there is nothing to read. Records that are no sample are
+  // counted, logged now and then, and skipped.
+  StatusOr<State> Fill(size_t batch_size);
+
+  bool ended() const { return state_.finished; }
+
+  size_t size() const { return builder_.size(); }
+
+  // How long the first sample has been waiting for its batch. The batch is not empty.
+  std::chrono::nanoseconds Age() const { return clock_.Monotonic() - first_sample_at_; }
+
+  Batch Take() { return builder_.Take(); }
+
+  // As of the last record read.
+  const PartitionState& state() const { return state_; }
+
+ private:
+  PartitionSource(std::unique_ptr<PartitionReader> reader,
+                  const SampleParser& parser,
+                  Clock& clock,
+                  WorkerMetrics& metrics,
+                  std::string name,
+                  const PartitionState& from);
+
+  void Add(const Record& record);
+
+  std::unique_ptr<PartitionReader> reader_;  // none if the partition had ended before
+  const SampleParser& parser_;
+  Clock& clock_;
+  WorkerMetrics& metrics_;
+  const std::string name_;
+  PartitionState state_;
+  uint64_t bad_here_ = 0;  // since Open
+  Sample sample_;
+  BatchBuilder builder_;
+  std::chrono::nanoseconds first_sample_at_{0};
+};
+
+}  // namespace freshet::worker

@@ -1,0 +1,120 @@
+#include "worker/session.h"
+
+#include <memory>
+#include <utility>
+
+#include "worker/log.h"
+#include "worker/trainer.h"
+
+namespace freshet::worker {
+namespace {
+
+PsClientOptions ClientOptions(const JobConfig& job, const proto::StartSessionRequest& request) {
+  PsClientOptions options;
+  options.epoch = request.epoch();
+  options.worker = request.worker();
+  options.servers.assign(request.servers().begin(), request.servers().end());
+  options.partition_count = request.partition_count();
+  options.timeout_of_a_try = std::chrono::milliseconds(job.training.rpc_timeout_ms);
+  return options;
+}
+
+}  // namespace
+
+Session::Session(const SessionContext& context, const proto::StartSessionRequest& request)
+    : context_(context),
+      request_(request),
+      progress_(request, context.job.training.consistency == Consistency::kBsp),
+      reader_(context.stream,
+              context.parser,
+              context.env.clock,
+              context.metrics,
+              {.worker = request.worker(),
+               .workers = request.workers(),
+               .training = context.job.training}),
+      client_(
+          context.env, context.job.model, ClientOptions(context.job, request), context.metrics) {}
+
+void Session::Run() {
+  if (!progress_.ended()) {
+    context_.metrics.sessions.Increment();
+    if (const Status status = Prepare(); status.ok()) {
+      TrainAll();
+    } else {
+      Fail(status);
+    }
+  }
+  reader_.Join();
+  client_.Close();
+  progress_.AwaitEnd();
+}
+
+Status Session::Prepare() {
+  const std::vector<proto::WorkerState> states(request_.states().begin(), request_.states().end());
+  FRESHET_ASSIGN_OR_RETURN(StreamState positions, reader_.Restore(states));
+  Log().info("session starts epoch={} worker={} workers={} servers={} partitions={}",
+             request_.epoch(),
+             request_.worker(),
+             request_.workers(),
+             request_.servers_size(),
+             positions.names->size());
+  progress_.Restore(std::move(positions));
+  return Declare();
+}
+
+Status Session::Declare() {
+  const auto declared = std::make_shared<Step>();
+  client_.Declare([this, declared](const Status& status) {
+    status.ok() ? progress_.Pulled(declared.get()) : Fail(status);
+  });
+  (void)progress_.AwaitPulled(*declared);
+  return absl::OkStatus();
+}
+
+void Session::TrainAll() {
+  const auto fail = [this](const Status& why) { Fail(why); };
+  StatusOr<std::unique_ptr<Model>> model = MakeModel(context_.job.model);
+  if (!model.ok()) {
+    Fail(model.status());
+    return;
+  }
+  reader_.Start(fail);
+  Trainer trainer(context_.job,
+                  **model,
+                  context_.env.clock,
+                  reader_,
+                  client_,
+                  progress_,
+                  context_.metrics,
+                  context_.options.on_step,
+                  fail);
+  if (trainer.Run()) {
+    Log().info("streams have ended epoch={} worker={}", request_.epoch(), request_.worker());
+    if (context_.options.on_news) {
+      context_.options.on_news();
+    }
+  }
+  client_.Close();  // its callbacks know the trainer
+}
+
+void Session::Cancel() {
+  progress_.Cancel();
+  reader_.Stop();
+}
+
+// On any thread.
+void Session::Fail(const Status& why) {
+  if (!progress_.Fail(why)) {
+    return;
+  }
+  Log().error("session cannot go on epoch={} worker={} error=\"{}\"",
+              request_.epoch(),
+              request_.worker(),
+              why.ToString());
+  reader_.Stop();
+  if (context_.options.on_news) {
+    context_.options.on_news();
+  }
+}
+
+}  // namespace freshet::worker

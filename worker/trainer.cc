@@ -1,0 +1,189 @@
+#include "worker/trainer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/cluster/limits.h"
+
+namespace freshet::worker {
+namespace {
+
+double Seconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// In bsp the parameters of a step are those that the step before left: nothing is pulled ahead.
+size_t StepsAhead(const TrainingSettings& training) {
+  return training.consistency == Consistency::kBsp ? 1 : std::max(1U, training.batches_ahead);
+}
+
+uint64_t PushLimit(const TrainingSettings& training) {
+  return std::clamp(training.pushes_in_flight, 1U, kMaxPushesInFlight);
+}
+
+template <typename T>
+std::vector<std::span<T>> Views(std::vector<std::vector<float>>& arrays) {
+  return {arrays.begin(), arrays.end()};
+}
+
+// Zeros, of the same shapes.
+std::vector<std::vector<float>> ZerosLike(const std::vector<std::vector<float>>& arrays) {
+  std::vector<std::vector<float>> zeros;
+  zeros.reserve(arrays.size());
+  for (const std::vector<float>& array : arrays) {
+    zeros.emplace_back(array.size(), 0.0F);
+  }
+  return zeros;
+}
+
+double MeanLogLoss(std::span<const Score> scores) {
+  double sum = 0.0;
+  for (const Score& score : scores) {
+    sum += double{score.log_loss};
+  }
+  return scores.empty() ? 0.0 : sum / static_cast<double>(scores.size());
+}
+
+}  // namespace
+
+Trainer::Trainer(const JobConfig& job,
+                 Model& model,
+                 Clock& clock,
+                 BatchReader& reader,
+                 PsClient& client,
+                 Progress& progress,
+                 WorkerMetrics& metrics,
+                 std::function<void(const StepReport&)> on_step,
+                 std::function<void(const Status&)> on_error)
+    : job_(job),
+      model_(model),
+      clock_(clock),
+      reader_(reader),
+      client_(client),
+      progress_(progress),
+      metrics_(metrics),
+      on_step_(std::move(on_step)),
+      on_error_(std::move(on_error)) {}
+
+bool Trainer::Run() {
+  while (PullAhead()) {
+    const std::shared_ptr<Step> step = std::move(pulled_.front());
+    pulled_.pop_front();
+    if (!Train(step)) {
+      return false;
+    }
+    if (step->last) {
+      return progress_.AwaitAcknowledged();
+    }
+  }
+  return false;
+}
+
+// Waits only if there is nothing to train meanwhile. False: the session has ended.
+bool Trainer::PullAhead() {
+  while (!stream_ended_ && pulled_.size() < StepsAhead(job_.training)) {
+    std::optional<ReadBatch> batch = pulled_.empty() ? reader_.Take() : reader_.TryTake();
+    if (!batch) {
+      break;
+    }
+    auto step = std::make_shared<Step>();
+    step->number = ++steps_;
+    step->last = batch->last;
+    step->batch = std::move(batch->batch);
+    step->after = std::move(batch->after);
+    pulled_.push_back(step);
+    if (step->last) {
+      stream_ended_ = true;
+      step->pulled = true;
+    } else {
+      client_.Pull(step, [this, step](const Status& status) {
+        status.ok() ? progress_.Pulled(step.get()) : on_error_(status);
+      });
+    }
+  }
+  return !pulled_.empty();
+}
+
+// False: the session has ended.
+bool Trainer::Train(const std::shared_ptr<Step>& step) {
+  const auto start = clock_.Monotonic();
+  if (!progress_.AwaitPulled(*step)) {
+    return false;
+  }
+  const auto there = clock_.Monotonic();
+  if (!progress_.AwaitBegin(*step)) {
+    return false;
+  }
+  const auto begun = clock_.Monotonic();
+  metrics_.held_seconds.Increment(Seconds(begun - there));
+  std::vector<Score> scores;
+  if (!step->last) {
+    Compute(step.get(), &scores);
+    metrics_.pull_wait_seconds.Observe(Seconds(there - start));
+    metrics_.compute_seconds.Observe(Seconds(clock_.Monotonic() - begun));
+    metrics_.batch_keys.Observe(static_cast<double>(step->batch.inputs[0].keys.size()));
+    metrics_.samples.Increment(static_cast<double>(step->batch.size()));
+  }
+  const StepReport report{
+      .step = step->number, .samples = scores.size(), .mean_log_loss = MeanLogLoss(scores)};
+  progress_.Learned(*step, std::move(scores));
+  if (!progress_.AwaitPushSlot(PushLimit(job_.training))) {
+    return false;
+  }
+  Push(step);
+  metrics_.step_seconds.Observe(Seconds(clock_.Monotonic() - start));
+  if (on_step_ && !step->last) {
+    on_step_(report);
+  }
+  return true;
+}
+
+void Trainer::Compute(Step* step, std::vector<Score>* scores) {
+  const Batch& batch = step->batch;
+  const Parameters parameters{.embeddings = Views<const float>(step->embeddings),
+                              .dense = Views<const float>(step->dense)};
+  logits_.resize(batch.size());
+  model_.Forward(batch, parameters, logits_);
+  scores->reserve(batch.size());
+  for (size_t i = 0; i < batch.size(); ++i) {
+    scores->push_back({.prediction = Sigmoid(logits_[i]),
+                       .log_loss = LogLoss(logits_[i], batch.labels[i]),
+                       .label = batch.labels[i],
+                       .weight = batch.weights[i]});
+  }
+  BackwardFrom(*scores, step);
+}
+
+void Trainer::BackwardFrom(std::span<const Score> scores, Step* step) {
+  logit_gradients_.clear();
+  for (const Score& score : scores) {
+    logit_gradients_.push_back(score.weight * (score.prediction - score.label));
+  }
+  step->embedding_gradients = ZerosLike(step->embeddings);
+  step->dense_gradients = ZerosLike(step->dense);
+  const Parameters parameters{.embeddings = Views<const float>(step->embeddings),
+                              .dense = Views<const float>(step->dense)};
+  Gradients gradients{.embeddings = Views<float>(step->embedding_gradients),
+                      .dense = Views<float>(step->dense_gradients)};
+  model_.Backward(step->batch, parameters, logit_gradients_, &gradients);
+  const auto samples = static_cast<float>(scores.size());
+  for (std::vector<float>& gradient : step->dense_gradients) {
+    for (float& element : gradient) {
+      element /= samples;
+    }
+  }
+}
+
+void Trainer::Push(const std::shared_ptr<Step>& step) {
+  const auto start = clock_.Monotonic();
+  client_.Push(step, [this, number = step->number, start](const Status& status) {
+    if (!status.ok()) {
+      on_error_(status);
+      return;
+    }
+    metrics_.push_seconds.Observe(Seconds(clock_.Monotonic() - start));
+    progress_.Acknowledged(number);
+  });
+}
+
+}  // namespace freshet::worker

@@ -1,0 +1,66 @@
+#pragma once
+#include <deque>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/env/clock.h"
+#include "common/job/job_config.h"
+#include "common/model/model.h"
+#include "worker/batch_reader.h"
+#include "worker/metrics.h"
+#include "worker/options.h"
+#include "worker/progress.h"
+#include "worker/ps_client.h"
+#include "worker/step.h"
+
+namespace freshet::worker {
+
+// The training loop of one session: takes batches from the reader, keeps some of them pulled ahead,
+// scores each sample before it is learned, computes gradients and pushes them. One thread.
+//
+// Gradients: embedding gradients are sums over the batch; dense ones are divided by its samples.
+class Trainer {
+ public:
+  // All borrowed things outlive the trainer, and `client` is closed before it is destroyed.
+  // `on_error` is told of pulls and pushes that failed for good, on any thread.
+  Trainer(const JobConfig& job,
+          Model& model,
+          Clock& clock,
+          BatchReader& reader,
+          PsClient& client,
+          Progress& progress,
+          WorkerMetrics& metrics,
+          std::function<void(const StepReport&)> on_step,
+          std::function<void(const Status&)> on_error);
+
+  // Trains until the streams have ended and all is acknowledged, true, or the session ends, false.
+  bool Run();
+
+ private:
+  bool PullAhead();
+  bool Train(const std::shared_ptr<Step>& step);
+  void Compute(Step* step, std::vector<Score>* scores);
+  void BackwardFrom(std::span<const Score> scores, Step* step);
+  void Push(const std::shared_ptr<Step>& step);
+
+  const JobConfig& job_;
+  Model& model_;
+  Clock& clock_;
+  BatchReader& reader_;
+  PsClient& client_;
+  Progress& progress_;
+  WorkerMetrics& metrics_;
+  const std::function<void(const StepReport&)> on_step_;
+  const std::function<void(const Status&)> on_error_;
+
+  std::deque<std::shared_ptr<Step>>
+      pulled_;          // asked for, in order; the last one may carry no batch
+  uint64_t steps_ = 0;  // numbered so far
+  bool stream_ended_ = false;
+  std::vector<float> logits_;
+  std::vector<float> logit_gradients_;
+};
+
+}  // namespace freshet::worker
