@@ -54,7 +54,8 @@ void Control::Run() {
     AnswerAsks();
     if (session_.has_value()) {
       Supervise();
-    } else {
+    }
+    if (!session_.has_value()) {
       Form();
     }
     queue_.Wait(UntilNextLook());
@@ -69,8 +70,8 @@ nanoseconds Control::UntilNextLook() const {
   nanoseconds at = context_.env.clock.Monotonic() + context_.options.heartbeat_every;
   if (phase_ == Phase::TRAINING) {
     at = std::min(at, next_cut_);
-  } else if (!session_.has_value()) {
-    at = std::min(at, std::max(retry_at_, context_.env.clock.Monotonic() + kFirstBackoff));
+  } else if (phase_ == Phase::RECOVERING) {
+    at = std::min(at, retry_at_);
   }
   return std::max(at - context_.env.clock.Monotonic(), nanoseconds(0));
 }
@@ -166,7 +167,9 @@ Status Control::BeginSession() {
     progress.version = head_.version();
     progress.event_time_watermark_ms = head_.event_time_watermark_ms();
   });
-  serving_.Tell(VersionId(head_.version()));
+  if (head_.version() != 0) {
+    serving_.Tell(VersionId(head_.version()));
+  }
   Record("epoch",
          fmt::format("epoch={} version={} rows={}", epoch.value(), head_.version(), restored.rows));
   Log().info("session begun epoch={} version={} rows={} servers={} workers={}",
@@ -344,7 +347,7 @@ void Control::Rewind(const std::string& reason, const std::string& text) {
   // A rollback is asked for, and its session is no worse than another.
   const milliseconds backoff = reason == "rollback" ? milliseconds(0) : NextBackoff();
   retry_at_ = context_.env.clock.Monotonic() + backoff;
-  Enter(Phase::FORMING, text);
+  Enter(Phase::RECOVERING, text);
 }
 
 }  // namespace freshet::coordinator

@@ -23,9 +23,10 @@
 //   phase       until                                        then
 //   FORMING     every server and worker is up                RECOVERING
 //   RECOVERING  all have restored and started                TRAINING; after an error, again with
-//                                                            another epoch and after a while
+//                                                            another epoch and after a while;
+//                                                            if somebody is missing FORMING
 //   TRAINING    all workers have finished, last cut made     FINISHED
-//   TRAINING,   a server or worker died, a worker cannot     FORMING (a rewind)
+//   TRAINING,   a server or worker died, a worker cannot     RECOVERING (a rewind)
 //   FINISHED    go on, a cut broke the session, a rollback
 namespace freshet::coordinator {
 

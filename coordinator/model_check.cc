@@ -40,7 +40,7 @@ Status CheckModelOfLog(const VersionLog& log, const proto::ModelSpec& model) {
     if (manifest->config_xxh3() == ModelHash(model)) {
       return absl::OkStatus();
     }
-    return FailedPrecondition(
+    return InvalidArgument(
         "the log {} holds another model than the worker config declares; its newest version {} "
         "became: {}. Choose another log_dir to train the new model from the start, or go back to "
         "the old worker config",

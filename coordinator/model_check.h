@@ -9,8 +9,8 @@ namespace freshet::coordinator {
 // What differs between two models, in words; empty if they are equal.
 std::string ModelDifferences(const proto::ModelSpec& before, const proto::ModelSpec& now);
 
-// FailedPrecondition: the newest readable version of the log is of another model than the job's;
-// the message says what differs and what to do.
+// InvalidArgument: the newest readable version of the log is of another model than the job's; the
+// message says what differs and what to do.
 Status CheckModelOfLog(const VersionLog& log, const proto::ModelSpec& model);
 
 }  // namespace freshet::coordinator

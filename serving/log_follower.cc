@@ -341,8 +341,10 @@ void LogFollower::Served(const proto::Manifest& manifest, std::chrono::nanosecon
   const Snapshot& snapshot = store_.current();
   const double seconds = Seconds(clock_.Monotonic() - began);
   metrics_.apply_seconds.Observe(seconds);
-  metrics_.commit_to_served_seconds.Observe(
-      static_cast<double>(clock_.UnixMillis() - manifest.created_unix_ms()) / 1000.0);
+  if (metrics_.version.Value() != 0.0) {  // how long ago a node was started is no latency
+    metrics_.commit_to_served_seconds.Observe(
+        static_cast<double>(clock_.UnixMillis() - manifest.created_unix_ms()) / 1000.0);
+  }
   metrics_.version.Set(static_cast<double>(snapshot.facts().version.value()));
   metrics_.rows.Set(static_cast<double>(snapshot.weights().rows()));
   metrics_.bytes.Set(static_cast<double>(snapshot.weights().bytes()));

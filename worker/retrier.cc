@@ -22,6 +22,10 @@ bool MayPass(const Status& status) {
          absl::IsResourceExhausted(status);
 }
 
+Status Stopped() {
+  return Cancelled("the session ends");
+}
+
 }  // namespace
 
 struct Retrier::Attempt {
@@ -65,7 +69,7 @@ void Retrier::Stop() {
     thread_.join();
   }
   for (auto& [due, attempt] : left) {
-    attempt->call.done(Cancelled("the session ends"));
+    attempt->call.done(Stopped());
   }
 }
 
@@ -82,8 +86,11 @@ void Retrier::Send(std::shared_ptr<Attempt> attempt) {
 }
 
 void Retrier::OnAnswer(std::shared_ptr<Attempt> attempt, StatusOr<rpc::Message> answer) {
-  if (!answer.ok() && MayPass(answer.status()) && SendLater(attempt)) {
-    return;
+  if (!answer.ok() && MayPass(answer.status())) {
+    if (SendLater(attempt)) {
+      return;
+    }
+    answer = Stopped();
   }
   attempt->call.done(std::move(answer));
 }

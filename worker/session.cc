@@ -107,10 +107,12 @@ void Session::Fail(const Status& why) {
   if (!progress_.Fail(why)) {
     return;
   }
-  Log().error("session cannot go on epoch={} worker={} error=\"{}\"",
-              request_.epoch(),
-              request_.worker(),
-              why.ToString());
+  // Servers that have begun another epoch are no fault: the next StartSession is on its way.
+  Log().log(absl::IsAborted(why) ? spdlog::level::info : spdlog::level::err,
+            "session cannot go on epoch={} worker={} error=\"{}\"",
+            request_.epoch(),
+            request_.worker(),
+            why.ToString());
   reader_.Stop();
   if (context_.options.on_news) {
     context_.options.on_news();

@@ -1,6 +1,7 @@
 #include "common/rpc/loop.h"
 
-#include "absl/synchronization/notification.h"
+#include <future>
+
 #include "common/rpc/transport_thread.h"
 
 namespace freshet::rpc {
@@ -31,12 +32,14 @@ void Loop::RunAndWait(absl::FunctionRef<void()> task) {
     task();
     return;
   }
-  absl::Notification done;
-  Post([&] {
+  // The thread keeps the promise, since set_value may still be at work when wait returns.
+  std::promise<void> promise;
+  const std::future<void> done = promise.get_future();
+  Post([task, promise = std::move(promise)]() mutable {
     task();
-    done.Notify();
+    promise.set_value();
   });
-  done.WaitForNotification();
+  done.wait();
 }
 
 }  // namespace freshet::rpc

@@ -5,7 +5,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
+#include "common/mutex.h"
 #include "common/rpc/loop.h"
 
 namespace freshet::rpc {
@@ -20,7 +20,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox<Item>> {
 
   // Any thread. If the mailbox is closed, the item is dropped.
   void Put(Item item) ABSL_LOCKS_EXCLUDED(mutex_) {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     if (loop_ == nullptr) {
       return;
     }
@@ -34,7 +34,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox<Item>> {
 
   // Loop's thread. What was put since the last time.
   std::vector<Item> TakeAll() ABSL_LOCKS_EXCLUDED(mutex_) {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     drain_posted_ = false;
     return std::exchange(items_, {});
   }
@@ -43,7 +43,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox<Item>> {
   void Close() ABSL_LOCKS_EXCLUDED(mutex_) {
     open_ = false;
     std::vector<Item> dropped;  // destroyed outside the lock
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     loop_ = nullptr;
     dropped.swap(items_);
   }
@@ -59,7 +59,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox<Item>> {
   absl::AnyInvocable<void()> drain_;
   bool open_ = true;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   Loop* loop_ ABSL_GUARDED_BY(mutex_);
   std::vector<Item> items_ ABSL_GUARDED_BY(mutex_);
   bool drain_posted_ ABSL_GUARDED_BY(mutex_) = false;

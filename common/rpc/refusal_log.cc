@@ -18,7 +18,7 @@ void RefusalLog::Note(const std::string& peer, const Status& why) {
   const auto now = std::chrono::steady_clock::now();
   uint64_t untold = 0;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     if (now < quiet_until_) {
       ++untold_;
       return;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "common/mutex.h"
 #include "common/status.h"
 
 namespace freshet::rpc {
@@ -16,7 +16,7 @@ class RefusalLog {
   void Note(const std::string& peer, const Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::chrono::steady_clock::time_point quiet_until_ ABSL_GUARDED_BY(mutex_);
   uint64_t untold_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -73,7 +73,8 @@ class Channel {
  public:
   using Done = absl::AnyInvocable<void(StatusOr<Message>)>;
 
-  // The destructor fails the calls in flight with Cancelled, and returns when no Done runs.
+  // The destructor fails the calls in flight with Cancelled, and returns when no Done runs: so not
+  // under a lock that a Done takes, nor on a transport thread, except in a Done of this channel.
   virtual ~Channel() = default;
 
   // `done` is called exactly once, on a transport thread (never inside Call): it must not block.

@@ -39,6 +39,8 @@ StatusOr<proto::Manifest> FromJson(std::string_view json) {
   if (!status.ok()) {
     return DataLoss("is no manifest: {}", status.ToString());
   }
+  // A field without a name is not skipped by the parser, but kept under some other's number.
+  manifest.DiscardUnknownFields();
   return manifest;
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "common/check.h"
 
@@ -222,7 +223,8 @@ StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view json, uint64
   }
   SafetensorsHeader header;
   std::set<std::string_view> names;
-  for (const auto& member : document.GetObject()) {
+  // As a constant: RapidJSON's other iterators compare ambiguously in C++20.
+  for (const auto& member : std::as_const(document).GetObject()) {
     const std::string_view name = View(member.name);
     if (!names.insert(name).second) {
       return DataLoss("'{}' comes twice in the header", name);

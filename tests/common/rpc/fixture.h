@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "common/check.h"
+#include "common/mutex.h"
 #include "common/rpc/rpc.h"
 #include "tests/common/rpc/wire.h"
 
@@ -38,17 +38,17 @@ template <typename T>
 class Inbox {
  public:
   void Put(T item) {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     items_.push_back(std::move(item));
+    arrived_.NotifyAll();
   }
 
   // Waits until there are `count`, and takes all.
   std::vector<T> Await(size_t count) {
-    const absl::MutexLock lock(&mutex_);
-    const auto enough = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return items_.size() >= count;
-    };
-    mutex_.Await(absl::Condition(&enough));
+    const MutexLock lock(mutex_);
+    while (items_.size() < count) {
+      arrived_.Wait(mutex_);
+    }
     return std::exchange(items_, {});
   }
 
@@ -59,12 +59,13 @@ class Inbox {
   }
 
   size_t size() {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     return items_.size();
   }
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar arrived_;
   std::vector<T> items_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -1,0 +1,69 @@
+#include "coordinator/intact_versions.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/coordinator/fake_cluster.h"
+
+namespace freshet::coordinator {
+namespace {
+
+// Five versions: 1 and 4 are bases; 3 is a rollback to 1; 5 builds on 4.
+struct Fixture {
+  Fixture() : cluster(1, 1) {
+    cluster.StartAll();
+    Cut();
+    Cut();
+    REQUIRE(cluster.Rollback(1).value() == 3);
+    cluster.StopCoordinator();
+    cluster.options.base_every = 1;
+    cluster.StartCoordinator();
+    cluster.AwaitPhase(proto::StatusResponse::TRAINING);
+    Cut();
+    cluster.StopCoordinator();
+    cluster.options.base_every = 100;
+    cluster.StartCoordinator();
+    cluster.AwaitPhase(proto::StatusResponse::TRAINING);
+    Cut();
+    cluster.StopCoordinator();
+    REQUIRE(cluster.Versions() == std::vector<uint64_t>{1, 2, 3, 4, 5});
+  }
+
+  void Cut() {
+    cluster.Train(1);
+    REQUIRE(cluster.CutNow().ok());
+  }
+
+  StatusOr<uint64_t> Before(uint64_t version) {
+    const VersionLog log = cluster.log();
+    IntactVersions intact(cluster.env.files, log);
+    FRESHET_ASSIGN_OR_RETURN(const VersionId found, intact.NewestBefore(VersionId(version)));
+    return found.value();
+  }
+
+  FakeCluster cluster;
+};
+
+TEST_CASE("the version before is the newest intact one in the history", "[coordinator]") {
+  Fixture fixture;
+  CHECK(fixture.Before(5).value() == 4);
+  CHECK(fixture.Before(4).value() == 3);
+  CHECK(fixture.Before(3).value() == 1);  // 2 was rolled back from
+  CHECK(absl::IsNotFound(fixture.Before(1).status()));
+}
+
+TEST_CASE("a version whose chain holds a damaged file is passed over", "[coordinator]") {
+  Fixture fixture;
+  fixture.cluster.Damage(4);
+  const VersionLog log = fixture.cluster.log();
+  IntactVersions intact(fixture.cluster.env.files, log);
+  const Status status = intact.Check(VersionId(5));
+  CHECK(absl::IsDataLoss(status));
+  CHECK(MessageOf(status).find("version 4: ") == 0);
+  CHECK(intact.Check(VersionId(3)).ok());
+  CHECK(fixture.Before(5).value() == 3);
+  fixture.cluster.Damage(1);
+  CHECK(absl::IsNotFound(fixture.Before(5).status()));
+}
+
+}  // namespace
+}  // namespace freshet::coordinator
