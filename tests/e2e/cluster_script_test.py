@@ -101,9 +101,9 @@ class ClusterScriptTest(unittest.TestCase):
             os.environ["FRESHET_SSH"] = str(ssh)
             self.addCleanup(os.environ.pop, "FRESHET_SSH")
             text = cluster.config.read_text()
-            cluster.config.write_text(text
-                                      .replace("ps: {count: 1,", f"ps: {{hosts: [{one}],")
-                                      .replace("worker: {count: 1,", f"worker: {{hosts: [{other}],"))
+            for role, host in (("ps", one), ("worker", other)):
+                text = text.replace(f"{role}: {{count: 1,", f"{role}: {{hosts: [{host}],")
+            cluster.config.write_text(text)
             cluster.start()
             self.assertEqual(self.states(cluster), dict.fromkeys(cluster.names, "up"))
             cluster.stop()
