@@ -122,7 +122,8 @@ TEST_CASE("deleted keys are counted, and a version says that they are gone", "[c
   CHECK(deleted->deleted() == 1);
   CHECK(deleted->version() == 2);
   uint64_t tombstones = 0;
-  for (const proto::PartFile& part : cluster.ManifestOf(2).parts()) {
+  const proto::Manifest manifest = cluster.ManifestOf(2);
+  for (const proto::PartFile& part : manifest.parts()) {
     tombstones += part.tombstones();
   }
   CHECK(tombstones == 1);
