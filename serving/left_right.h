@@ -106,7 +106,7 @@ class LeftRight {
     }
   }
 
-  std::array<T, 2> sides_;
+  std::array<T, 2> sides_{};
   mutable std::array<Indicator, 2> indicators_;
   // Sequentially consistent throughout: a reader's count and its look at active_, and the writer's
   // turn and its look at the counts, must not pass each other.
