@@ -106,7 +106,7 @@ TEST_CASE("a rollback is possible while the cluster forms, and after it has fini
                 rpc::MakeMessage(request),
                 std::chrono::seconds(60),
                 [&](StatusOr<rpc::Message> message) { answer.set_value(std::move(message)); });
-  cluster.Await([](const auto& status) { return status.version() == 4; });
+  cluster.Await([](const auto& status) { return status.version() > 3; });
   cluster.StartPs(0);
   CHECK(answer.get_future().get().ok());
   CHECK(cluster.Read() == 10);
@@ -122,7 +122,8 @@ TEST_CASE("deleted keys are counted, and a version says that they are gone", "[c
   CHECK(deleted->deleted() == 1);
   CHECK(deleted->version() == 2);
   uint64_t tombstones = 0;
-  for (const proto::PartFile& part : cluster.ManifestOf(2).parts()) {
+  const proto::Manifest manifest = cluster.ManifestOf(2);
+  for (const proto::PartFile& part : manifest.parts()) {
     tombstones += part.tombstones();
   }
   CHECK(tombstones == 1);

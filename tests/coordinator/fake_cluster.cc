@@ -173,7 +173,8 @@ proto::Manifest FakeCluster::ManifestOf(uint64_t version) const {
 
 std::vector<uint64_t> FakeCluster::Versions() const {
   std::vector<uint64_t> versions;
-  for (const VersionId version : log().List().value()) {
+  const std::vector<VersionId> committed = log().List().value();
+  for (const VersionId version : committed) {
     versions.push_back(version.value());
   }
   return versions;
