@@ -15,6 +15,10 @@ LocalCluster::LocalCluster(const ClusterConfig& config, const Env& env)
     : config_(config), env_(env) {}
 
 LocalCluster::~LocalCluster() {
+  // The coordinator first, or it would take the others' end for failures.
+  if (!roles_.empty()) {
+    roles_.front().reset();
+  }
   while (!roles_.empty()) {
     roles_.pop_back();
   }

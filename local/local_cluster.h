@@ -17,7 +17,7 @@ class LocalCluster {
  public:
   // `config` and `env` outlive the cluster. Errors name the role that could not start.
   static StatusOr<std::unique_ptr<LocalCluster>> Start(const ClusterConfig& config, const Env& env);
-  // Stops the roles: the last that was started first.
+  // Stops the roles.
   ~LocalCluster();
 
   // Name and HTTP address of each serving node.

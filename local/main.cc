@@ -33,7 +33,7 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags* flags) {
   app.add_flag("--until-finished",
                flags->until_finished,
                "Exit when every stream has ended and serving has the last version");
-  app.add_option("--log-level", flags->log_level, "What to log to stderr", true)
+  app.add_option("--log-level", flags->log_level, "What to log to stderr: warn")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
   app.set_version_flag("--version", std::string("freshet-local ") + BuildVersion());
   app.footer("Example:\n  freshet-local --config cluster.yaml --until-finished");

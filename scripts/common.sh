@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# What a cluster runs; the tests are targets beside them.
+programs=(freshet-coordinator freshet-ps freshet-worker freshet-serving freshetctl freshet-local)
 
 say() {
   printf '%s\n' "$*" >&2

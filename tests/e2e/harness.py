@@ -76,7 +76,7 @@ serving: {{count: {serving}}}
                 self.print_logs()
             signal.alarm(0)  # the time for cleaning up is not the test's
             self.script("stop", "--limit", "10")
-            self.guard.communicate(b"done\n", timeout=30)
+            self.guard.communicate(b"done\n")
             left = self.processes()
             if left and error is None:
                 raise AssertionError(f"left after stop: {left}")
@@ -88,9 +88,9 @@ serving: {{count: {serving}}}
     def _start_guard(self):
         """Stops the cluster if this test is killed: then its end of the pipe closes."""
         self.guard = subprocess.Popen(
-            ["setsid", "bash", "-c", 'read -r line; [ "$line" = done ] || '
-             'exec "$0" stop "$1" 5 "${@:2}"',
-             REPOSITORY / "scripts/cluster-node", self.run_dir, *self.names],
+            ["setsid", "--fork", "bash", "-c", 'read -r line; [ "$line" = done ] || '
+             'exec "$0" stop "$GUARDED" 5 "$@"', REPOSITORY / "scripts/cluster-node", *self.names],
+            env={**os.environ, "GUARDED": str(self.run_dir)},
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     # ---- processes

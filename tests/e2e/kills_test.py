@@ -3,8 +3,8 @@
 
 The ledger model counts every sample at every key. While its stream grows, processes of every role
 are killed with SIGKILL at random moments; in the end every key must have the count and the sum of
-sample ids that follow from the files alone. FRESHET_SEED repeats a run's choices, FRESHET_KILLS sets
-their number."""
+sample ids that follow from the files alone. FRESHET_SEED repeats a run's choices, FRESHET_KILLS
+sets their number."""
 
 import os
 import random

@@ -39,24 +39,24 @@ class StreamWriter:
     def __init__(self, folder, partitions=2):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.files = [open(self.folder / f"part-{p}.csv", "ab", buffering=0)
-                      for p in range(partitions)]
+        self.paths = [self.folder / f"part-{p}.csv" for p in range(partitions)]
+        for path in self.paths:
+            path.touch()
         self.next = 0
         self.lines = 0
 
     def append(self, lines):
         """Whole lines, in one write for each partition."""
-        chunks = [[] for _ in self.files]
+        chunks = [[] for _ in self.paths]
         for line in lines:
             chunks[self.next].append(line)
-            self.next = (self.next + 1) % len(self.files)
+            self.next = (self.next + 1) % len(self.paths)
             self.lines += 1
-        for file, chunk in zip(self.files, chunks):
-            file.write("".join(chunk).encode())
+        for path, chunk in zip(self.paths, chunks):
+            with open(path, "ab", buffering=0) as file:
+                file.write("".join(chunk).encode())
 
     def finish(self):
-        for file in self.files:
-            file.close()
         (self.folder / "_SUCCESS").touch()
 
 

@@ -9,7 +9,7 @@ class Deadline(Exception):
 
 
 def wait_until(condition, what, limit_s=30.0, every_s=0.05):
-    """Returns the first true answer of condition(); raises Deadline, naming `what`, after limit_s."""
+    """The first true answer of condition(); raises Deadline, naming `what`, after limit_s."""
     end = time.monotonic() + limit_s
     while True:
         answer = condition()

@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+"""freshet-local: the roles in one process do what they do in processes of their own."""
+
+import signal
+import subprocess
+import unittest
+
+from harness import BIN, Cluster, run
+from ledger import LEDGER, ledger_of
+from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from waiting import limit_test
+
+
+class LocalTest(unittest.TestCase):
+    def test_it_trains_stops_and_goes_on_as_a_cluster(self):
+        with Cluster(LEDGER, "training: {batch_size: 128}") as cluster:
+            writer = StreamWriter(cluster.stream)
+            lines = make_lines(10**9, seed=9)
+            writer.append(next(lines) for _ in range(5000))
+            local = subprocess.Popen([BIN / "freshet-local", "--config", cluster.config],
+                                     stdout=subprocess.PIPE, text=True)
+            try:
+                cluster.wait(lambda s: s["samples"] == 5000 and s["served_version"] > 0,
+                             "5000 samples and a version served")
+                self.assertEqual(cluster.http("serving-0", "/health")[0], 200)
+                local.send_signal(signal.SIGTERM)
+                printed, _ = local.communicate(timeout=30)
+            finally:
+                local.kill()
+                local.wait()
+            self.assertEqual(local.returncode, 0)
+            self.assertIn("TRAINING", printed)
+
+            writer.append(next(lines) for _ in range(1000))
+            cluster.start()
+            cluster.wait(lambda s: s["samples"] == 6000, "6000 samples")
+            cluster.stop()
+
+            writer.append(next(lines) for _ in range(1000))
+            writer.finish()
+            done = run(BIN / "freshet-local", "--config", cluster.config, "--until-finished")
+            self.assertIn("FINISHED", done.stdout)
+            wrong = differing_keys(ledger_of(cluster), expected_ledger(cluster.stream))
+            self.assertEqual(wrong, {})
+
+    def test_a_wrong_config_is_named(self):
+        with Cluster("model: {kind: nonsense}") as cluster:
+            done = run(BIN / "freshet-local", "--config", cluster.config, check=False)
+            self.assertEqual(done.returncode, 78)
+            self.assertIn("nonsense", done.stderr)
+
+
+if __name__ == "__main__":
+    limit_test(100)
+    unittest.main(verbosity=2)
