@@ -51,13 +51,13 @@ Control::~Control() {
 
 void Control::Run() {
   while (!queue_.closed()) {
-    AnswerAsks();
     if (session_.has_value()) {
       Supervise();
     }
     if (!session_.has_value()) {
       Form();
     }
+    AnswerAsks();
     queue_.Wait(UntilNextLook());
   }
   if (session_.has_value() && phase_ == Phase::TRAINING && !EndBrokenSession()) {

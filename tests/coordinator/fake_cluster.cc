@@ -173,8 +173,8 @@ proto::Manifest FakeCluster::ManifestOf(uint64_t version) const {
 
 std::vector<uint64_t> FakeCluster::Versions() const {
   std::vector<uint64_t> versions;
-  const std::vector<VersionId> listed = log().List().value();
-  for (const VersionId version : listed) {
+  const std::vector<VersionId> committed = log().List().value();
+  for (const VersionId version : committed) {
     versions.push_back(version.value());
   }
   return versions;

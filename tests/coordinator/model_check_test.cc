@@ -33,7 +33,7 @@ TEST_CASE("equal models differ in nothing", "[coordinator]") {
   other.set_kind("fm");
   other.set_factors(4);
   CHECK(ModelDifferences(LedgerModel(), other) ==
-        "modified: kind: \"ledger\" -> \"fm\"; modified: factors: 0 -> 4");
+        "modified: kind: \"ledger\" -> \"fm\"; added: factors: 4");
 }
 
 }  // namespace

@@ -215,10 +215,11 @@ TEST_CASE("a damaged manifest, and a part that is gone, are damage too", "[coord
   REQUIRE(
       cluster.env.files.RemoveAll(directory(2) + "/" + cluster.ManifestOf(2).parts(0).name()).ok());
   cluster.StartCoordinator();
-  cluster.AwaitPhase(Phase::TRAINING);
+  const uint64_t version = cluster.AwaitPhase(Phase::TRAINING).version();
   CHECK(cluster.Read() == 10);
   CHECK(cluster.Counted() == 10);
-  CHECK(cluster.ManifestOf(4).parent() == 1);
+  CHECK(version > 3);
+  CHECK(cluster.ManifestOf(version).parent() == 1);
 }
 
 TEST_CASE("when nothing can be read whole, nothing is trained or thrown away", "[coordinator]") {
