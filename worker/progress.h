@@ -123,7 +123,7 @@ class Progress {
   int64_t newest_arrival_ms_ = 0;
   EvaluationSums total_;
   // The window since the version before: what the last pause handed over, until a Resume says that
-  // its version was committed, and what came after that pause.
+  // the coordinator keeps it, and what came after that pause.
   EvaluationSums handed_over_;
   EvaluationSums since_pause_;
 };

@@ -179,14 +179,13 @@ StatusOr<proto::Manifest> VersionLog::ReadManifest(VersionId version) const {
   if (!committed) {
     return NotFound("{}: there is no version {}", directory_, version.value());
   }
-  const StatusOr<std::string> content = ReadFile(files_, path, kMaxManifestBytes);
-  if (absl::IsResourceExhausted(content.status())) {
-    return DataLoss("is no manifest: {}", MessageOf(content.status()));
+  FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(path));
+  if (info.bytes > kMaxManifestBytes) {
+    return DataLoss(
+        "{} is no manifest: {} bytes, where at most {} are", path, info.bytes, kMaxManifestBytes);
   }
-  if (!content.ok()) {
-    return content.status();
-  }
-  return ParseManifest(path, *content, version);
+  FRESHET_ASSIGN_OR_RETURN(const std::string content, ReadFile(files_, path, kMaxManifestBytes));
+  return ParseManifest(path, content, version);
 }
 
 StatusOr<std::vector<proto::Manifest>> VersionLog::Chain(VersionId version) const {

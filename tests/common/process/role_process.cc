@@ -6,6 +6,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <iostream>
 
 #include "common/check.h"
 
@@ -15,6 +16,9 @@ RoleProcess::RoleProcess(const std::vector<std::string>& flags, const StartRole&
   std::array<int, 2> ends{};
   FRESHET_CHECK(::pipe(ends.data()) == 0);
   pipe_ = ends[0];
+  // Or the child would print again what the test has printed and not yet flushed.
+  std::cout.flush();
+  std::fflush(nullptr);
   pid_ = ::fork();
   FRESHET_CHECK(pid_ >= 0);
   if (pid_ == 0) {
