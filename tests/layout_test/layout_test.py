@@ -177,6 +177,18 @@ def check_links(repository, files, findings):
                     findings.add(path, number, f"the link leads nowhere: {target}")
 
 
+def check_metrics(repository, files, findings):
+    """Every metric that a role registers has a line in docs/metrics.md."""
+    documented = "".join(read_text(repository, "docs/metrics.md"))
+    for path in files:
+        if not path.endswith("metrics.cc"):
+            continue
+        for number, line in enumerate(read_text(repository, path), 1):
+            for name in re.findall(r'"(freshet_[a-z]+_[a-z_]+)"', line):
+                if f"`{name}`" not in documented:
+                    findings.add(path, number, f"docs/metrics.md does not tell of {name}")
+
+
 def main():
     repository, build = sys.argv[1], sys.argv[2]
     files = tracked_files(repository)
@@ -185,6 +197,7 @@ def main():
     check_built(repository, build, files, findings)
     check_lines(repository, files, findings)
     check_links(repository, files, findings)
+    check_metrics(repository, files, findings)
     print(f"{len(files)} files, {findings.count} findings")
     return 1 if findings.count else 0
 
