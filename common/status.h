@@ -60,6 +60,7 @@ FRESHET_STATUS_MAKER(Internal, absl::StatusCode::kInternal)
     }                                                                         \
   } while (false)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): `target` may be a declaration
 // FRESHET_ASSIGN_OR_RETURN(auto x, MakeX());
 #define FRESHET_ASSIGN_OR_RETURN(target, expression) \
   FRESHET_ASSIGN_OR_RETURN_INNER(FRESHET_CONCAT(status_or_, __LINE__), target, expression)
@@ -69,3 +70,4 @@ FRESHET_STATUS_MAKER(Internal, absl::StatusCode::kInternal)
     return holder.status();                                        \
   }                                                                \
   target = *std::move(holder)
+// NOLINTEND(bugprone-macro-parentheses)
