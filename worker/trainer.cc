@@ -12,9 +12,10 @@ double Seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-// In bsp the parameters of a step are those that the step before left: nothing is pulled ahead.
-size_t StepsAhead(const TrainingSettings& training) {
-  return training.consistency == Consistency::kBsp ? 1 : std::max(1U, training.batches_ahead);
+// How many steps may have been pulled and not yet computed: the next one, and those ahead of it. In
+// bsp the parameters of a step are those that the step before left: nothing is pulled ahead.
+size_t PulledLimit(const TrainingSettings& training) {
+  return training.consistency == Consistency::kBsp ? 1 : 1 + training.batches_ahead;
 }
 
 uint64_t PushLimit(const TrainingSettings& training) {
@@ -81,7 +82,7 @@ bool Trainer::Run() {
 
 // Waits only if there is nothing to train meanwhile. False: the session has ended.
 bool Trainer::PullAhead() {
-  while (!stream_ended_ && pulled_.size() < StepsAhead(job_.training)) {
+  while (!stream_ended_ && pulled_.size() < PulledLimit(job_.training)) {
     std::optional<ReadBatch> batch = pulled_.empty() ? reader_.Take() : reader_.TryTake();
     if (!batch) {
       break;

@@ -20,7 +20,7 @@ NOT_IN_EVERY_BUILD = ("tests/fuzz/", "cmake/")
 MARKERS = [re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "XX" "X", "HA" "CK"]) + r")\b"),
            re.compile(r"\bNO" r"COMMIT\b"),
            re.compile(r"^(<{7}|={7}|>{7})( |$)"),
-           re.compile(r"@[A-Z]+_[A-Z_]+@")]
+           re.compile(r"@[A-Z][A-Z0-9_]+@")]
 MACHINE_PATHS = re.compile(r"(?<![\w.}$])/(ro" r"ot|ho" r"me|wo" r"rk|Us" r"ers)/")
 
 

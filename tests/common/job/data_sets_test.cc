@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "common/job/job_config.h"
@@ -120,6 +121,47 @@ TEST_CASE("the data that ships becomes a stream in order of time", "[job][data]"
   const auto catalogue = ReadFile(LocalFileSystem(), folder.path() + "/catalogue.csv");
   REQUIRE(catalogue.ok());
   CHECK(std::count(catalogue->begin(), catalogue->end(), '\n') == 9743);
+}
+
+TEST_CASE("files in MovieLens 1M's layout become a stream that its example reads", "[job][data]") {
+  const ScratchFolder folder;
+  const std::string in = folder.path() + "/in";
+  Run("mkdir " + in + " && printf '1::F::1::10::48067\\n2::M::56::16::70072\\n' >" + in +
+      "/users.dat && printf '10::A Film (1999)::Action|Drama\\n20::Another (2000)::Comedy\\n' >" +
+      in + "/movies.dat && printf '2::20::3::978300019\\n1::10::5::978300000\\n" +
+      "1::20::4::978300100\\n' >" + in + "/ratings.dat");
+  Run(Script("movielens-1m") + in + " " + folder.path());
+  const Totals totals = ReadAll(ExampleJob("movielens-1m.yaml", folder.path()));
+  CHECK(totals.samples == 3);
+  CHECK(totals.positives == 2);  // 4 and 5 stars
+  CHECK(totals.event_times ==
+        std::vector<int64_t>{978'300'000'000, 978'300'019'000, 978'300'100'000});
+  // user, movie, gender, age, occupation, and two, one, one genres
+  CHECK(totals.features == 3 * 5 + 4);
+}
+
+TEST_CASE("lines in Criteo's layout are dealt out and read by its example", "[job][data]") {
+  const ScratchFolder folder;
+  std::ofstream train(folder.path() + "/train.txt");
+  for (int line = 0; line < 5; ++line) {
+    train << line % 2;
+    for (int count = 0; count < 13; ++count) {
+      train << '\t';
+      if (count != line) {  // one count is missing in each line
+        train << count * line - 1;
+      }
+    }
+    for (int id = 0; id < 26; ++id) {
+      train << '\t' << std::hex << (line * 31 + id) << std::dec;
+    }
+    train << '\n';
+  }
+  train.close();
+  Run(Script("criteo") + folder.path() + "/train.txt " + folder.path() + " 2");
+  const Totals totals = ReadAll(ExampleJob("criteo.yaml", folder.path()));
+  CHECK(totals.samples == 5);
+  CHECK(totals.positives == 2);
+  CHECK(totals.features == 5 * (12 + 26));
 }
 
 TEST_CASE("MovieLens 1M is joined with its users", "[job][data]") {
