@@ -104,6 +104,7 @@ Status Cut::Pause() {
     states_.push_back(std::move(*states[i].mutable_state()));
     states_.back().set_worker(session_.workers[i].info.rank);
   }
+  FRESHET_RETURN_IF_ERROR(CompletePositions(plan_.head, &states_));
   CrashPoint("after_pause");
   return absl::OkStatus();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -82,16 +83,34 @@ bool SameProgress(const proto::Manifest& head, const std::vector<proto::WorkerSt
   return before == now;
 }
 
+Status CompletePositions(const proto::Manifest& head, std::vector<proto::WorkerState>* states) {
+  std::set<std::string> reported;
+  for (const proto::WorkerState& state : *states) {
+    for (const proto::StreamPosition& position : state.positions()) {
+      if (!reported.insert(position.partition()).second) {
+        return Aborted("partition {} is read by two workers: files must not appear out of order",
+                       position.partition());
+      }
+    }
+  }
+  for (const proto::WorkerState& state : head.workers()) {
+    for (const proto::StreamPosition& position : state.positions()) {
+      if (!states->empty() && reported.insert(position.partition()).second) {
+        *states->front().add_positions() = position;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 Status CommitForSure(VersionLog& log, const proto::Manifest& manifest) {
   const Status status = log.Commit(manifest);
   switch (status.code()) {
     case absl::StatusCode::kOk:
     case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kNotFound:
     case absl::StatusCode::kAlreadyExists:
       return status;
-    default:
+    default:  // it may have come after the rename
       break;
   }
   const auto found = log.ReadManifest(VersionId(manifest.version()));

@@ -25,6 +25,11 @@ struct ManifestInputs {
 // Watermark, newest arrival and metrics are those of all workers together.
 proto::Manifest BuildManifest(ManifestInputs inputs);
 
+// Adds to *states the positions of `head` that no worker reports, because their files are not
+// listed at present: a version never forgets how far a partition was trained. Aborted if two
+// workers report the same partition, which both have read then.
+Status CompletePositions(const proto::Manifest& head, std::vector<proto::WorkerState>* states);
+
 // Whether the states say no more than `head` does: no partition was read any further.
 bool SameProgress(const proto::Manifest& head, const std::vector<proto::WorkerState>& states);
 

@@ -28,6 +28,22 @@ Status CheckSize(const char* what, uint64_t got, uint64_t expected) {
                                expected);
 }
 
+// Adds up what one owner thread holds. It may know more variables than those before it, if it heard
+// of the model while the others had answered already.
+void AddStats(const std::vector<proto::VariableStats>& of_thread,
+              proto::PsStatsResponse* response) {
+  for (size_t i = 0; i < of_thread.size(); ++i) {
+    const int index = static_cast<int>(i);
+    if (index == response->variables_size()) {
+      *response->add_variables() = of_thread[i];
+      continue;
+    }
+    proto::VariableStats& sum = *response->mutable_variables(index);
+    sum.set_rows(sum.rows() + of_thread[i].rows());
+    sum.set_bytes(sum.bytes() + of_thread[i].bytes());
+  }
+}
+
 }  // namespace
 
 // What a pull needs until it is answered.
@@ -39,6 +55,7 @@ struct TrainingService::PullWork {
   std::shared_ptr<Session> session;
   SplitPayload split;
   std::vector<uint32_t> threads;  // the owner threads at work
+  bool in_flight = false;         // counted in pulls_in_flight_
   Buffer answer;
 };
 
@@ -163,12 +180,6 @@ void TrainingService::Pull(proto::PullRequest request, Buffer payload, rpc::Resp
   work->payload = std::move(payload);
   work->respond = std::move(respond);
   work->start = clock_.Monotonic();
-  if (pulls_in_flight_.fetch_add(1) >= options_.max_pulls_in_flight) {
-    FinishPull(*work,
-               ResourceExhausted("{} pulls are being answered already, at most so many at a time",
-                                 options_.max_pulls_in_flight));
-    return;
-  }
   if (const Status status = PreparePull(*work); !status.ok()) {
     FinishPull(*work, status);
     return;
@@ -183,7 +194,16 @@ void TrainingService::Pull(proto::PullRequest request, Buffer payload, rpc::Resp
       });
 }
 
+// Pulls that a bsp step holds back do not count as in flight: they take no answer's memory, and
+// must not keep out the one that the step waits for.
 void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
+  work->in_flight = true;
+  if (pulls_in_flight_.fetch_add(1) >= options_.max_pulls_in_flight) {
+    FinishPull(*work,
+               ResourceExhausted("{} pulls are being answered already, at most so many at a time",
+                                 options_.max_pulls_in_flight));
+    return;
+  }
   work->answer = Buffer(work->split.floats * sizeof(float));
   const std::vector<OwnerThread*> picked = Pick(work->threads);
   FanOut(
@@ -207,7 +227,9 @@ void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
 }
 
 void TrainingService::FinishPull(PullWork& work, const Status& status) {
-  pulls_in_flight_.fetch_sub(1);
+  if (work.in_flight) {
+    pulls_in_flight_.fetch_sub(1);
+  }
   if (!status.ok()) {
     metrics_.CountRefusedPull(status);
     work.respond(status);
@@ -381,15 +403,8 @@ void TrainingService::Stats(rpc::Responder respond) {
           return;
         }
         proto::PsStatsResponse response;
-        for (const proto::VariableStats& stats : by_thread->front()) {
-          *response.add_variables() = stats;
-        }
-        for (size_t thread = 1; thread < by_thread->size(); ++thread) {
-          for (size_t i = 0; i < (*by_thread)[thread].size(); ++i) {
-            proto::VariableStats& sum = *response.mutable_variables(static_cast<int>(i));
-            sum.set_rows(sum.rows() + (*by_thread)[thread][i].rows());
-            sum.set_bytes(sum.bytes() + (*by_thread)[thread][i].bytes());
-          }
+        for (const std::vector<proto::VariableStats>& of_thread : *by_thread) {
+          AddStats(of_thread, &response);
         }
         respond(rpc::MakeMessage(response));
       });

@@ -212,7 +212,10 @@ StatusOr<LogFollower::Plan> LogFollower::MakePlan(VersionId version) {
   Plan plan;
   // Ends: the log refuses a manifest whose parent is not smaller than itself.
   for (VersionId next = version; next.value() != 0;) {
-    if (next == content_) {
+    // What is served never goes back: a chain that would pass through a version before the present
+    // one (a rollback from another line) is loaded aside as a whole.
+    const bool forward = plan.chain.empty() || plan.chain.back().version() > served().value();
+    if (next == content_ && forward) {
       std::reverse(plan.chain.begin(), plan.chain.end());
       return plan;
     }

@@ -1,7 +1,6 @@
 #include "worker/assignment.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 namespace freshet::worker {
@@ -27,12 +26,8 @@ StatusOr<std::vector<std::string>> Assignment::Update(const std::vector<std::str
   return own;
 }
 
-StreamState RestorePositions(const std::vector<std::string>& names,
-                             uint32_t worker,
-                             uint32_t workers,
-                             const std::vector<proto::WorkerState>& states) {
-  std::map<std::string, PartitionState> stored;
-  std::string next;
+PositionsByName StoredPositions(const std::vector<proto::WorkerState>& states) {
+  PositionsByName stored;
   for (const proto::WorkerState& state : states) {
     for (const proto::StreamPosition& position : state.positions()) {
       stored[position.partition()] = PartitionState{.offset = position.offset(),
@@ -40,6 +35,17 @@ StreamState RestorePositions(const std::vector<std::string>& names,
                                                     .bad_samples = position.bad_samples(),
                                                     .finished = position.finished()};
     }
+  }
+  return stored;
+}
+
+StreamState RestorePositions(const std::vector<std::string>& names,
+                             uint32_t worker,
+                             uint32_t workers,
+                             const std::vector<proto::WorkerState>& states) {
+  PositionsByName stored = StoredPositions(states);
+  std::string next;
+  for (const proto::WorkerState& state : states) {
     if (state.worker() == worker && states.size() == workers &&
         state.next_partition() < static_cast<uint32_t>(state.positions_size())) {
       next = state.positions(static_cast<int>(state.next_partition())).partition();

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,11 @@ class Assignment {
   uint32_t workers_;
   std::vector<std::string> known_;  // of the whole stream, sorted
 };
+
+using PositionsByName = std::map<std::string, PartitionState>;
+
+// What any worker's state says of a partition.
+PositionsByName StoredPositions(const std::vector<proto::WorkerState>& states);
 
 // Where a worker begins whose partitions are `names`: at the positions that any worker's state
 // has, else at 0. The turn goes on where the worker's own state left it, if it is of the same

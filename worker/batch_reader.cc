@@ -50,9 +50,31 @@ StatusOr<StreamState> BatchReader::Restore(const std::vector<proto::WorkerState>
   FRESHET_ASSIGN_OR_RETURN(complete_, stream_.Complete());
   FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, stream_.Partitions());
   FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> own, assignment_.Update(names));
+  stored_ = StoredPositions(states);
+  FRESHET_RETURN_IF_ERROR(CheckListed(names));
   state_ = RestorePositions(own, options_.worker, options_.workers, states);
   discovered_at_ = clock_.Monotonic();
   return state_;
+}
+
+// A partition that was trained in part should be there. If not, its position is kept in the
+// versions, and it goes on from there when it is back; but no stream is complete without it.
+Status BatchReader::CheckListed(const std::vector<std::string>& names) const {
+  for (const auto& [name, position] : stored_) {
+    if (position.finished || std::binary_search(names.begin(), names.end(), name)) {
+      continue;
+    }
+    if (complete_) {
+      return FailedPrecondition(
+          "partition {} was trained up to byte {}, and its file is gone from a stream that is "
+          "complete: bring it back",
+          name,
+          position.offset);
+    }
+    Log().warn(
+        "partition not there, its position is kept name={} offset={}", name, position.offset);
+  }
+  return absl::OkStatus();
 }
 
 void BatchReader::Start(std::function<void(const Status&)> on_error) {
@@ -170,7 +192,10 @@ Status BatchReader::Discover() {
   std::vector<std::string> all = *state_.names;
   all.insert(all.end(), added.begin(), added.end());
   state_.names = std::make_shared<const std::vector<std::string>>(std::move(all));
-  state_.partitions.resize(state_.names->size());
+  for (const std::string& name : added) {
+    const auto known = stored_.find(name);  // a file that was not there when the session began
+    state_.partitions.push_back(known == stored_.end() ? PartitionState{} : known->second);
+  }
   Log().info("took in new partitions count={} first={}", added.size(), added.front());
   return Open(first);
 }

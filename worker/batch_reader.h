@@ -68,6 +68,7 @@ class BatchReader {
   Status FillWhole(PartitionSource& source);
   Status Open(size_t first);
   Status Discover();
+  Status CheckListed(const std::vector<std::string>& names) const;
   bool AllEnded() const;
   bool Emit(size_t index);
 
@@ -80,6 +81,7 @@ class BatchReader {
 
   // The reader's thread, once it runs.
   Assignment assignment_;
+  PositionsByName stored_;                                 // of the version restored
   std::vector<std::unique_ptr<PartitionSource>> sources_;  // one per name
   StreamState state_;                                      // as of the last batch put out
   bool complete_ = false;                                  // no partition will appear any more

@@ -212,6 +212,50 @@ TEST_CASE("a partition shorter than its position is an error", "[worker]") {
   CHECK(absl::IsFailedPrecondition(error));
 }
 
+TEST_CASE("a file trained in part that is gone fails a complete stream by name", "[worker]") {
+  const StreamDirectory directory;
+  directory.AppendSamples("a.csv", 16, 1);
+  StreamState state;
+  state.names = std::make_shared<const std::vector<std::string>>(1, "gone.csv");
+  state.partitions = {{.offset = 100}};
+  const JobConfig job = test::MakeJob(directory.path(), "fm", Consistency::kBsp);
+  const auto stream = MakeFileStream(LocalFileSystem(), SystemClock(), job.stream);
+  const auto parser = *MakeSampleParser(job.format, *FeatureMapper::Make(job.model));
+  Metrics registry;
+  WorkerMetrics metrics(registry);
+  BatchReader reader(*stream,
+                     *parser,
+                     SystemClock(),
+                     metrics,
+                     {.worker = 0, .workers = 1, .training = job.training});
+  const auto restored = reader.Restore({StateAfter(state)});
+  CHECK(absl::IsFailedPrecondition(restored.status()));
+  CHECK_THAT(MessageOf(restored.status()), Catch::Contains("gone.csv"));
+}
+
+TEST_CASE("a file that was gone for a while goes on where it was", "[worker]") {
+  const StreamDirectory before;
+  before.AppendSamples("b.csv", 40, 2);
+  Reading first(test::MakeJob(before.path(), "fm", Consistency::kBsp), 0, 1);
+  const std::optional<ReadBatch> trained = first.reader.Take();
+  REQUIRE(trained.has_value());
+  REQUIRE(trained->batch.size() < 40);
+
+  const StreamDirectory directory;
+  directory.AppendSamples("a.csv", 16, 1);
+  Reading second(test::MakeJob(directory.path(), "fm", Consistency::kAsp, true),
+                 0,
+                 1,
+                 {StateAfter(trained->after)});
+  size_t samples = second.reader.Take()->batch.size();
+  directory.AppendSamples("b.csv", 40, 2);
+  directory.Append("_SUCCESS", "");
+  for (const ReadBatch& batch : second.All()) {
+    samples += batch.batch.size();
+  }
+  CHECK(samples == 16 + 40 - trained->batch.size());
+}
+
 TEST_CASE("stopping ends a reader that waits for samples or for room", "[worker]") {
   const StreamDirectory directory;
   directory.AppendSamples("a.csv", GENERATE(0, 5, 5000), 1);
