@@ -16,6 +16,9 @@ namespace freshet {
     }                                                         \
   } while (false)
 
+// Where the code can only come through a bug of ours.
+#define FRESHET_UNREACHABLE() ::freshet::CheckFailed(__FILE__, __LINE__, "unreachable")
+
 #ifdef NDEBUG
 #define FRESHET_DCHECK(condition) \
   do {                            \

@@ -37,7 +37,7 @@ const char* TypeName(TensorType type) {
     case TensorType::kF32:
       return "F32";
   }
-  FRESHET_CHECK(false);
+  FRESHET_UNREACHABLE();
 }
 
 StatusOr<TensorType> TypeNamed(std::string_view name) {

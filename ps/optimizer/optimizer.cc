@@ -25,7 +25,7 @@ std::unique_ptr<Optimizer> MakeOptimizer(const proto::Optimizer& options, uint32
     case proto::Optimizer::KIND_NOT_SET:
       break;
   }
-  FRESHET_CHECK(false);
+  FRESHET_UNREACHABLE();
 }
 
 }  // namespace freshet::ps
