@@ -17,6 +17,7 @@ class NamedNumber {
 
   constexpr NamedNumber next() const { return NamedNumber(value_ + 1); }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a literal into the default.
   friend constexpr auto operator<=>(NamedNumber, NamedNumber) = default;
 
  private:

@@ -157,13 +157,13 @@ Status LogFollower::Look() {
   if (*newest == attempted_) {
     return DataLoss("{}", problem());
   }
-  const Status status = Advance(*newest);
+  Status status = Advance(*newest);
   attempted_ = IsPassing(status) ? VersionId(0) : *newest;
   return status;
 }
 
 Status LogFollower::Advance(VersionId newest) {
-  const Status status = TryToServe(newest);
+  Status status = TryToServe(newest);
   if (status.ok() || IsPassing(status)) {
     return status;
   }
@@ -177,7 +177,7 @@ Status LogFollower::Advance(VersionId newest) {
     if (*version >= newest || refused_before.contains(*version)) {
       continue;
     }
-    const Status older = TryToServe(*version);
+    Status older = TryToServe(*version);
     if (older.ok()) {
       break;
     }
