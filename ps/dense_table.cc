@@ -15,20 +15,21 @@ DenseTable::DenseTable(const proto::DenseVariable& variable)
       values_(size_t{elements_} + optimizer_->state_dim()) {
   const std::vector<proto::Initializer> initializers = {variable.initializer()};
   RowInitializer(initializers, variable.seed(), elements_).Fill(0, {values_.data(), elements_});
-  optimizer_->InitState(values_.data());
+  optimizer_->InitState(values_.data(), values_.data() + elements_);
 }
 
 void DenseTable::Pull(std::span<float> values) const {
   std::copy_n(values_.begin(), elements_, values.begin());
 }
 
-void DenseTable::Push(std::span<const float> gradient) {
+void DenseTable::Push(std::span<const float> gradient, uint64_t step) {
   if (in_cut_ && !cut_) {
     cut_ = Copy();
   }
   dirty_ = true;
-  const RowUpdate update{.value = values_.data(), .gradient = gradient.data()};
-  optimizer_->Apply({&update, 1});
+  const RowUpdate update{
+      .value = values_.data(), .state = values_.data() + elements_, .gradient = gradient.data()};
+  optimizer_->Apply({&update, 1}, step);
 }
 
 void DenseTable::BeginCut(bool full) {

@@ -26,7 +26,8 @@ class DenseTable {
 
   // values, gradient [elements].
   void Pull(std::span<float> values) const;
-  void Push(std::span<const float> gradient);
+  // `step`: of the stream (PushRequest.stream_step).
+  void Push(std::span<const float> gradient, uint64_t step);
 
   // As EmbeddingTable's. TakeCut: nothing if the cut does not hold this variable.
   void BeginCut(bool full);

@@ -57,7 +57,7 @@ void EmbeddingTable::Pull(std::span<const Key> keys,
 void EmbeddingTable::Push(std::span<const Key> keys,
                           std::span<const uint32_t> positions,
                           std::span<const float> gradients,
-                          uint32_t event_time_s) {
+                          const PushContext& context) {
   std::array<RowSlot, RowIndex::kMaxBatch> slots;
   std::array<RowUpdate, RowIndex::kMaxBatch> updates;
   ForEachBlock(keys, [&](size_t begin, std::span<const Key> block) {
@@ -68,11 +68,12 @@ void EmbeddingTable::Push(std::span<const Key> keys,
       changes_.MarkDirty(slot);
       RowHead& head = rows_.head(slot);
       head.frequency += head.frequency == std::numeric_limits<uint32_t>::max() ? 0 : 1;
-      head.last_update = std::max(head.last_update, event_time_s);
+      head.last_update = std::max(head.last_update, context.event_time_s);
       updates[i] = {.value = rows_.floats(slot),
+                    .state = rows_.floats(slot) + dim_,
                     .gradient = &gradients[PositionOf(positions, begin + i) * dim_]};
     }
-    optimizer_->Apply(std::span(updates).first(block.size()));
+    optimizer_->Apply(std::span(updates).first(block.size()), context.step);
   });
 }
 
@@ -100,7 +101,7 @@ RowSlot EmbeddingTable::MakeRow(Key key) {
   rows_.head(slot) = {.key = key};
   float* const value = rows_.floats(slot);
   initializer_.Fill(key, {value, dim_});
-  optimizer_->InitState(value);
+  optimizer_->InitState(value, value + dim_);
   index_.Insert(rows_, key, slot);
   return slot;
 }

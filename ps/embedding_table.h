@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/feature_life.h"
 #include "common/key.h"
 #include "common/version_log/part_file.h"
 #include "proto/model.pb.h"
@@ -20,6 +21,15 @@ namespace freshet::ps {
 struct CutSize {
   uint64_t rows = 0;
   uint64_t tombstones = 0;
+};
+
+// What a push says of all its keys.
+struct PushContext {
+  uint32_t event_time_s = 0;
+  uint64_t step = 0;  // of the stream (PushRequest.stream_step)
+  uint32_t slot = 0;  // of the keys (KeyRun.slot)
+  // As often as this the keys were seen, in the layout of the gradients' rows. Empty: once each.
+  std::span<const KeyCount> counts = {};
 };
 
 // The rows of one embedding variable that one owner thread holds: key -> value, optimizer state,
@@ -54,7 +64,7 @@ class EmbeddingTable {
   void Push(std::span<const Key> keys,
             std::span<const uint32_t> positions,
             std::span<const float> gradients,
-            uint32_t event_time_s);
+            const PushContext& context);
 
   // Returns how many of the keys had a row.
   uint64_t Delete(std::span<const Key> keys);

@@ -305,17 +305,17 @@ void TrainingService::Apply(const std::shared_ptr<PushWork>& work) {
       [work](Shard& shard, size_t i) {
         const uint32_t thread = work->threads[i];
         const std::span<const float> gradients = work->gradients();
-        const uint32_t event_time_s = SecondsOf(work->request.event_time_ms());
+        const PushContext context{.event_time_s = SecondsOf(work->request.event_time_ms()),
+                                  .step = work->request.stream_step()};
         for (const OwnedRun& run : work->split.by_owner[thread]) {
           shard.embedding(run.variable)
-              .Push(run.keys,
-                    run.positions,
-                    gradients.subspan(run.first_float, run.floats),
-                    event_time_s);
+              .Push(
+                  run.keys, run.positions, gradients.subspan(run.first_float, run.floats), context);
         }
         if (thread == 0) {
           for (const DensePart& part : work->split.dense) {
-            shard.dense(part.variable).Push(gradients.subspan(part.first_float, part.floats));
+            shard.dense(part.variable)
+                .Push(gradients.subspan(part.first_float, part.floats), context.step);
           }
         }
         return absl::OkStatus();

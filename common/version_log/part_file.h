@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/env/file_system.h"
+#include "common/feature_life.h"
 #include "common/key.h"
 #include "common/status.h"
 #include "proto/manifest.pb.h"
@@ -12,9 +13,35 @@
 // tensors, checksums and names docs/formats/part-file.md describes.
 namespace freshet {
 
+// Keys that were seen but have no row yet: what admission counts exactly, column by column.
+struct CandidateRows {
+  std::vector<Key> keys;
+  std::vector<uint32_t> frequencies;
+  std::vector<uint32_t> last_updates;
+  std::vector<FeatureLife> lives;  // as in EmbeddingRows
+  std::vector<Key> tombstones;     // no candidates any more; to be applied before the rows
+};
+
+// Blocks of a counting Bloom filter (ps/life/counting_bloom.h).
+struct FilterBlocks {
+  static constexpr size_t kBlockBytes = 64;
+
+  std::vector<uint64_t> blocks;   // their numbers
+  std::vector<uint8_t> counters;  // [blocks * kBlockBytes]
+};
+
+// How far the stream has come, as the rules of a feature policy see it.
+struct StreamClock {
+  uint64_t step = 0;          // the largest PushRequest.stream_step
+  uint64_t event_time_s = 0;  // the largest, Unix time
+
+  friend bool operator==(const StreamClock&, const StreamClock&) = default;
+};
+
 // Rows of one embedding variable, column by column; all columns have keys.size() rows.
 struct EmbeddingRows {
   std::string variable;
+  proto::ValueType value_type = proto::F32;  // that `values` were rounded to, and are stored as
   uint32_t dim = 0;
   uint32_t state_dim = 0;  // floats of optimizer state per row
   std::vector<Key> keys;
@@ -23,6 +50,13 @@ struct EmbeddingRows {
   std::vector<uint32_t> frequencies;   // pushes that touched the row
   std::vector<uint32_t> last_updates;  // event time, Unix seconds
   std::vector<Key> tombstones;  // keys deleted since the parent; to be applied before the rows
+
+  // Of variables with a feature policy that needs them; else empty, or as they are here.
+  std::vector<FeatureLife> lives;  // [rows]
+  std::vector<uint8_t> served;     // [rows], 1: for serving, 0: serving must not have the key
+  CandidateRows candidates;
+  FilterBlocks filter;
+  StreamClock clock;
 };
 
 struct DenseTensor {

@@ -17,14 +17,14 @@ class Adagrad final : public Optimizer {
 
   uint32_t state_dim() const override { return dim_; }
 
-  void InitState(float* value) const override {
-    std::fill_n(value + dim_, dim_, initial_accumulator_);
+  void InitState(const float* /*value*/, float* state) const override {
+    std::fill_n(state, dim_, initial_accumulator_);
   }
 
-  void Apply(std::span<const RowUpdate> updates) const override {
+  void Apply(std::span<const RowUpdate> updates, uint64_t /*step*/) const override {
     for (const RowUpdate& update : updates) {
       float* const value = update.value;
-      float* const accumulator = value + dim_;
+      float* const accumulator = update.state;
       for (uint32_t column = 0; column < dim_; ++column) {
         const float gradient = update.gradient[column];
         accumulator[column] += gradient * gradient;

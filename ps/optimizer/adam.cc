@@ -21,12 +21,14 @@ class Adam final : public Optimizer {
 
   uint32_t state_dim() const override { return 2 * dim_ + 1; }
 
-  void InitState(float* value) const override { std::fill_n(value + dim_, state_dim(), 0.0F); }
+  void InitState(const float* /*value*/, float* state) const override {
+    std::fill_n(state, state_dim(), 0.0F);
+  }
 
-  void Apply(std::span<const RowUpdate> updates) const override {
+  void Apply(std::span<const RowUpdate> updates, uint64_t /*step*/) const override {
     for (const RowUpdate& update : updates) {
       float* const value = update.value;
-      float* const m = value + dim_;
+      float* const m = update.state;
       float* const v = m + dim_;
       float& step = v[dim_];
       step += 1.0F;

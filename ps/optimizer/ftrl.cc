@@ -20,8 +20,7 @@ class Ftrl final : public Optimizer {
 
   // The z for which the closed form below gives back the initial value. With z = 0 the first
   // push would throw that value away, and the factors of an fm would never leave zero.
-  void InitState(float* value) const override {
-    float* const z = value + dim_;
+  void InitState(const float* value, float* z) const override {
     for (uint32_t column = 0; column < dim_; ++column) {
       const float w = value[column];
       const float pull = w == 0.0F ? 0.0F : std::copysign(l1_, w);
@@ -30,10 +29,10 @@ class Ftrl final : public Optimizer {
     std::fill_n(z + dim_, dim_, 0.0F);
   }
 
-  void Apply(std::span<const RowUpdate> updates) const override {
+  void Apply(std::span<const RowUpdate> updates, uint64_t /*step*/) const override {
     for (const RowUpdate& update : updates) {
       float* const value = update.value;
-      float* const z = value + dim_;
+      float* const z = update.state;
       float* const n = z + dim_;
       for (uint32_t column = 0; column < dim_; ++column) {
         const float gradient = update.gradient[column];

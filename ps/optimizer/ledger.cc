@@ -11,9 +11,9 @@ class Ledger final : public Optimizer {
  public:
   uint32_t state_dim() const override { return 0; }
 
-  void InitState(float* /*value*/) const override {}
+  void InitState(const float* /*value*/, float* /*state*/) const override {}
 
-  void Apply(std::span<const RowUpdate> updates) const override {
+  void Apply(std::span<const RowUpdate> updates, uint64_t /*step*/) const override {
     for (const RowUpdate& update : updates) {
       std::array<uint64_t, 2> sums{};
       std::array<uint64_t, 2> added{};

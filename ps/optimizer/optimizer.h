@@ -7,9 +7,10 @@
 
 namespace freshet::ps {
 
-// One row and the gradient to apply to it. The state lies right behind the value.
+// One row and the gradient to apply to it.
 struct RowUpdate {
-  float* value;           // [dim], then [state_dim] of state
+  float* value;           // [dim]
+  float* state;           // [state_dim]
   const float* gradient;  // [dim]
 };
 
@@ -21,10 +22,11 @@ class Optimizer {
 
   // Floats of state that each row has.
   virtual uint32_t state_dim() const = 0;
-  // Fills the state behind the value [dim] of a new row.
-  virtual void InitState(float* value) const = 0;
-  // Applies the updates one after the other; the same row may come twice.
-  virtual void Apply(std::span<const RowUpdate> updates) const = 0;
+  // Fills the state [state_dim] of a new row, whose value [dim] is there.
+  virtual void InitState(const float* value, float* state) const = 0;
+  // Applies the updates one after the other; the same row may come twice. `step`: of the stream,
+  // from 1 (PushRequest.stream_step), for a learning rate that changes with it.
+  virtual void Apply(std::span<const RowUpdate> updates, uint64_t step) const = 0;
 };
 
 // For rows of `dim` floats. The options have passed CheckModel (ps/model_check.h).

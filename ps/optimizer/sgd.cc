@@ -10,9 +10,9 @@ class Sgd final : public Optimizer {
 
   uint32_t state_dim() const override { return 0; }
 
-  void InitState(float* /*value*/) const override {}
+  void InitState(const float* /*value*/, float* /*state*/) const override {}
 
-  void Apply(std::span<const RowUpdate> updates) const override {
+  void Apply(std::span<const RowUpdate> updates, uint64_t /*step*/) const override {
     for (const RowUpdate& update : updates) {
       for (uint32_t column = 0; column < dim_; ++column) {
         update.value[column] -= learning_rate_ * update.gradient[column];

@@ -52,10 +52,11 @@ class ModelTable {
     if (row.floats.empty()) {
       row.floats.resize(kDim + optimizer_->state_dim());
       initializer_.Fill(key, {row.floats.data(), kDim});
-      optimizer_->InitState(row.floats.data());
+      optimizer_->InitState(row.floats.data(), row.floats.data() + kDim);
     }
-    const RowUpdate update{.value = row.floats.data(), .gradient = gradient};
-    optimizer_->Apply({&update, 1});
+    const RowUpdate update{
+        .value = row.floats.data(), .state = row.floats.data() + kDim, .gradient = gradient};
+    optimizer_->Apply({&update, 1}, 1);
     ++row.frequency;
     row.last_update = std::max(row.last_update, time);
   }
@@ -155,7 +156,7 @@ class RandomRun {
       return static_cast<float>(random_() % 1000) / 500.0F - 1.0F;
     });
     const auto time = static_cast<uint32_t>(random_() % 1000);
-    table_.Push(keys, {}, gradients, time);
+    table_.Push(keys, {}, gradients, {.event_time_s = time});
     for (size_t i = 0; i < keys.size(); ++i) {
       model_.Push(keys[i], &gradients[i * kDim], time);
     }
@@ -243,7 +244,7 @@ TEST_CASE("a table does what a std::map does, and its cuts rebuild it", "[ps]") 
 TEST_CASE("a table loaded from a part continues as the one that was cut", "[ps]") {
   EmbeddingTable table(Variable());
   const std::vector<Key> keys = {5, 6, 7, 8};
-  table.Push(keys, {}, std::vector<float>(12, 0.5F), 100);
+  table.Push(keys, {}, std::vector<float>(12, 0.5F), {.event_time_s = 100});
   EmbeddingRows part = CutAll(table, true);
 
   EmbeddingTable loaded(Variable());
@@ -252,8 +253,8 @@ TEST_CASE("a table loaded from a part continues as the one that was cut", "[ps]"
   CHECK(loaded.rows() == 3);
   CHECK(CutAll(loaded, false).keys.empty());  // what was loaded is clean
   const std::vector<Key> both = {5, 6, 8};
-  table.Push(both, {}, std::vector<float>(9, -0.25F), 200);
-  loaded.Push(both, {}, std::vector<float>(9, -0.25F), 200);
+  table.Push(both, {}, std::vector<float>(9, -0.25F), {.event_time_s = 200});
+  loaded.Push(both, {}, std::vector<float>(9, -0.25F), {.event_time_s = 200});
   std::vector<float> expected(9);
   std::vector<float> got(9);
   table.Pull(both, {}, expected);
@@ -285,7 +286,7 @@ TEST_CASE("rows go to their positions in the batch", "[ps]") {
   std::vector<float> before(3 * kDim, -5.0F);
   std::vector<float> after(3 * kDim, -5.0F);
   table.Pull(keys, positions, before);
-  table.Push(keys, positions, gradients, 0);
+  table.Push(keys, positions, gradients, {});
   table.Pull(keys, positions, after);
   for (uint32_t column = 0; column < kDim; ++column) {
     CHECK(after[column] == before[column]);                       // key 20: no gradient
@@ -299,7 +300,7 @@ TEST_CASE("a key that comes twice in a push is applied twice and has one row", "
   ModelTable model;
   const std::vector<Key> keys = {9, 9};
   const std::vector<float> gradients = {1, 2, 3, 4, 5, 6};
-  table.Push(keys, {}, gradients, 1);
+  table.Push(keys, {}, gradients, {.event_time_s = 1});
   model.Push(9, &gradients[0], 1);
   model.Push(9, &gradients[kDim], 1);
   std::vector<float> value(kDim);
@@ -312,10 +313,10 @@ TEST_CASE("a key deleted and made again between two cuts is a tombstone and a ro
   EmbeddingTable table(Variable());
   const std::vector<Key> keys = {3};
   const std::vector<float> gradient(kDim, 1.0F);
-  table.Push(keys, {}, gradient, 0);
+  table.Push(keys, {}, gradient, {});
   CutAll(table, false);
   table.Delete(keys);
-  table.Push(keys, {}, gradient, 0);
+  table.Push(keys, {}, gradient, {});
   const EmbeddingRows part = CutAll(table, false);
   CHECK(part.keys == keys);
   CHECK(part.tombstones == keys);
@@ -325,9 +326,9 @@ TEST_CASE("a key deleted and made again between two cuts is a tombstone and a ro
 TEST_CASE("a base that is given up makes no clean row dirty", "[ps]") {
   EmbeddingTable table(Variable());
   const std::vector<float> gradient(kDim, 1.0F);
-  table.Push(std::vector<Key>{1}, {}, gradient, 0);
+  table.Push(std::vector<Key>{1}, {}, gradient, {});
   CutAll(table, false);
-  table.Push(std::vector<Key>{2}, {}, gradient, 0);
+  table.Push(std::vector<Key>{2}, {}, gradient, {});
   CHECK(CutAll(table, true, false).keys == std::vector<Key>{1, 2});
   CHECK(CutAll(table, false).keys == std::vector<Key>{2});
 }
@@ -341,7 +342,7 @@ TEST_CASE("slots of deleted rows are used again", "[ps]") {
     for (Key i = 0; i < 1000; ++i) {
       keys.push_back(round << 32U | i);
     }
-    table.Push(keys, {}, gradient, 0);
+    table.Push(keys, {}, gradient, {});
     CHECK(table.Delete(keys) == 1000);
     CutAll(table, false);
     bytes = round == 0 ? table.bytes() : bytes;

@@ -145,7 +145,7 @@ double LargestError(const proto::Optimizer& options) {
       error = std::max(error, std::abs(element.value - values[i]));
       element.value = element.reference->Step(element.value, gradients[i]);
     }
-    table.Push(keys, {}, gradients, 0);
+    table.Push(keys, {}, gradients, {.step = static_cast<uint64_t>(step)});
   }
   return error;
 }
@@ -173,7 +173,7 @@ TEST_CASE("a zero gradient leaves a new row of ftrl at its initial value", "[ps]
   std::vector<float> before(8);
   std::vector<float> after(8);
   table.Pull(keys, {}, before);
-  table.Push(keys, {}, std::vector<float>(8, 0.0F), 0);
+  table.Push(keys, {}, std::vector<float>(8, 0.0F), {});
   table.Pull(keys, {}, after);
   for (size_t i = 0; i < before.size(); ++i) {
     CHECK(before[i] != 0);
@@ -184,14 +184,14 @@ TEST_CASE("a zero gradient leaves a new row of ftrl at its initial value", "[ps]
 TEST_CASE("ftrl sets a weight to zero that a large l1 outweighs", "[ps]") {
   const auto optimizer = MakeOptimizer(FtrlOf(0.1F, 5.0F, 0.0F), 1);
   std::vector<float> row(1 + optimizer->state_dim());
-  optimizer->InitState(row.data());
+  optimizer->InitState(row.data(), row.data() + 1);
   const float gradient = 0.5F;
-  const RowUpdate update{.value = row.data(), .gradient = &gradient};
+  const RowUpdate update{.value = row.data(), .state = row.data() + 1, .gradient = &gradient};
   for (int i = 0; i < 10; ++i) {
-    optimizer->Apply({&update, 1});
+    optimizer->Apply({&update, 1}, 1);
     CHECK(row[0] == 0.0F);  // |z| = 0.5 i <= 5
   }
-  optimizer->Apply({&update, 1});
+  optimizer->Apply({&update, 1}, 1);
   CHECK(row[0] < 0.0F);
 }
 
@@ -207,8 +207,8 @@ TEST_CASE("a ledger adds integers of 64 bits, whatever float their bits are", "[
     const uint64_t id = i % 2 == 0 ? random() : 0x7f80000100000000U + random() % 1000;
     const uint64_t added[2] = {1, id};
     std::memcpy(gradient.data(), added, sizeof(added));
-    const RowUpdate update{.value = row.data(), .gradient = gradient.data()};
-    optimizer->Apply({&update, 1});
+    const RowUpdate update{.value = row.data(), .state = nullptr, .gradient = gradient.data()};
+    optimizer->Apply({&update, 1}, 1);
     count += 1;
     sum += id;
   }
