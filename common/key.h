@@ -21,4 +21,12 @@ constexpr uint64_t SplitMix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// The inverse: UnmixSplitMix64(SplitMix64(x)) == x.
+constexpr uint64_t UnmixSplitMix64(uint64_t x) {
+  x = (x ^ (x >> 31) ^ (x >> 62)) * 0x319642b2d24d8ec3U;
+  x = (x ^ (x >> 27) ^ (x >> 54)) * 0x96de1b173f119089U;
+  x = x ^ (x >> 30) ^ (x >> 60);
+  return x - 0x9e3779b97f4a7c15U;
+}
+
 }  // namespace freshet

@@ -11,11 +11,41 @@
 namespace freshet::ps {
 namespace {
 
-// Calls block(begin, keys of the block) for one block of keys after the other.
-template <typename Block>
-void ForEachBlock(std::span<const Key> keys, Block block) {
-  for (size_t begin = 0; begin < keys.size(); begin += RowIndex::kMaxBatch) {
-    block(begin, keys.subspan(begin, std::min(RowIndex::kMaxBatch, keys.size() - begin)));
+constexpr size_t kBlock = RowIndex::kBlock;
+
+// Works through keys in blocks, in three steps, so that the cache misses of many keys overlap:
+// the index's lines are fetched, a block later the rows', and a block later use(begin, keys of the
+// block, their slots) is called. What it does may make rows, but no row may go.
+template <typename Fetch, typename Use>
+void ForEachBlock(const RowIndex& index, std::span<const Key> keys, Fetch fetch, Use use) {
+  std::array<std::array<uint64_t, kBlock>, 2> hashes;
+  std::array<std::array<RowSlot, kBlock>, 2> slots;
+  const size_t blocks = (keys.size() + kBlock - 1) / kBlock;
+  const auto block_of = [&](size_t block) {
+    const size_t begin = block * kBlock;
+    return keys.subspan(begin, std::min(kBlock, keys.size() - begin));
+  };
+  for (size_t step = 0; step < blocks + 2; ++step) {
+    if (step >= 1 && step <= blocks) {
+      const size_t block = step - 1;
+      const size_t count = block_of(block).size();
+      index.Find(std::span(hashes[block % 2]).first(count),
+                 std::span(slots[block % 2]).first(count));
+      for (size_t i = 0; i < count; ++i) {
+        if (slots[block % 2][i] != kNoRow) {
+          fetch(slots[block % 2][i]);
+        }
+      }
+    }
+    if (step < blocks) {
+      index.Prepare(block_of(step), hashes[step % 2]);
+    }
+    if (step >= 2) {
+      const size_t block = step - 2;
+      use(block * kBlock,
+          block_of(block),
+          std::span(slots[block % 2]).first(block_of(block).size()));
+    }
   }
 }
 
@@ -35,56 +65,64 @@ EmbeddingTable::EmbeddingTable(const proto::EmbeddingVariable& variable)
       dim_(variable.dim()),
       initializer_(variable.initializers(), variable.seed(), variable.dim()),
       optimizer_(MakeOptimizer(variable.optimizer(), variable.dim())),
-      rows_(dim_ + optimizer_->state_dim()) {}
+      rows_({.value_bytes = dim_ * sizeof(float), .state_dim = optimizer_->state_dim()}) {}
 
 void EmbeddingTable::Pull(std::span<const Key> keys,
                           std::span<const uint32_t> positions,
                           std::span<float> values) const {
-  std::array<RowSlot, RowIndex::kMaxBatch> slots;
-  ForEachBlock(keys, [&](size_t begin, std::span<const Key> block) {
-    index_.Find(rows_, block, std::span(slots).first(block.size()));
-    for (size_t i = 0; i < block.size(); ++i) {
-      const std::span<float> value = values.subspan(PositionOf(positions, begin + i) * dim_, dim_);
-      if (slots[i] == kNoRow) {
-        initializer_.Fill(block[i], value);
-      } else {
-        std::memcpy(value.data(), rows_.floats(slots[i]), value.size_bytes());
-      }
-    }
-  });
+  ForEachBlock(
+      index_,
+      keys,
+      [this](RowSlot slot) { rows_.PrefetchValue(slot); },
+      [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
+        for (size_t i = 0; i < block.size(); ++i) {
+          const std::span<float> value =
+              values.subspan(PositionOf(positions, begin + i) * dim_, dim_);
+          if (slots[i] == kNoRow) {
+            initializer_.Fill(block[i], value);
+          } else {
+            std::memcpy(value.data(), rows_.value(slots[i]), value.size_bytes());
+          }
+        }
+      });
 }
 
 void EmbeddingTable::Push(std::span<const Key> keys,
                           std::span<const uint32_t> positions,
                           std::span<const float> gradients,
                           const PushContext& context) {
-  std::array<RowSlot, RowIndex::kMaxBatch> slots;
-  std::array<RowUpdate, RowIndex::kMaxBatch> updates;
-  ForEachBlock(keys, [&](size_t begin, std::span<const Key> block) {
-    index_.Find(rows_, block, std::span(slots).first(block.size()));
-    for (size_t i = 0; i < block.size(); ++i) {
-      const RowSlot slot = slots[i] == kNoRow ? MakeRow(block[i]) : slots[i];
-      CopyIfPending(slot);
-      changes_.MarkDirty(slot);
-      RowHead& head = rows_.head(slot);
-      head.frequency += head.frequency == std::numeric_limits<uint32_t>::max() ? 0 : 1;
-      head.last_update = std::max(head.last_update, context.event_time_s);
-      updates[i] = {.value = rows_.floats(slot),
-                    .state = rows_.floats(slot) + dim_,
-                    .gradient = &gradients[PositionOf(positions, begin + i) * dim_]};
-    }
-    optimizer_->Apply(std::span(updates).first(block.size()), context.step);
-  });
+  std::array<RowUpdate, kBlock> updates;
+  ForEachBlock(
+      index_,
+      keys,
+      [this](RowSlot slot) { rows_.PrefetchRow(slot); },
+      [&](size_t begin, std::span<const Key> block, std::span<RowSlot> slots) {
+        for (size_t i = 0; i < block.size(); ++i) {
+          slots[i] = slots[i] == kNoRow ? MakeRow(block[i]) : slots[i];
+          CopyIfPending(block[i], slots[i]);
+          changes_.MarkDirty(slots[i], block[i]);
+          RowMeta& meta = rows_.meta(slots[i]);
+          meta.frequency += meta.frequency == std::numeric_limits<uint32_t>::max() ? 0 : 1;
+          meta.last_update = std::max(meta.last_update, context.event_time_s);
+        }
+        // Only now: making a row may move the others.
+        for (size_t i = 0; i < block.size(); ++i) {
+          updates[i] = {.value = reinterpret_cast<float*>(rows_.value(slots[i])),
+                        .state = rows_.state(slots[i]),
+                        .gradient = &gradients[PositionOf(positions, begin + i) * dim_]};
+        }
+        optimizer_->Apply(std::span(updates).first(block.size()), context.step);
+      });
 }
 
 uint64_t EmbeddingTable::Delete(std::span<const Key> keys) {
   uint64_t deleted = 0;
   for (const Key key : keys) {
-    const RowSlot slot = index_.Find(rows_, key);
+    const RowSlot slot = index_.Find(key);
     if (slot != kNoRow) {
-      CopyIfPending(slot);
+      CopyIfPending(key, slot);
       changes_.MarkDeleted(slot, key);
-      DeleteRow(slot);
+      DeleteRow(key, slot);
       ++deleted;
     }
   }
@@ -93,28 +131,32 @@ uint64_t EmbeddingTable::Delete(std::span<const Key> keys) {
 
 // The key may have got its row since it was looked up, if it comes twice in a block.
 RowSlot EmbeddingTable::MakeRow(Key key) {
-  if (const RowSlot found = index_.Find(rows_, key); found != kNoRow) {
+  if (const RowSlot found = index_.Find(key); found != kNoRow) {
     return found;
   }
   const RowSlot slot = rows_.Allocate();
-  changes_.Resize(rows_.slots());
-  rows_.head(slot) = {.key = key};
-  float* const value = rows_.floats(slot);
+  if (changes_.slots() != rows_.slots()) {
+    changes_.Resize(rows_.slots());
+  }
+  rows_.meta(slot) = {};
+  auto* const value = reinterpret_cast<float*>(rows_.value(slot));
   initializer_.Fill(key, {value, dim_});
-  optimizer_->InitState(value, value + dim_);
-  index_.Insert(rows_, key, slot);
+  optimizer_->InitState(value, rows_.state(slot));
+  index_.Insert(key, slot);
   return slot;
 }
 
-void EmbeddingTable::DeleteRow(RowSlot slot) {
-  index_.Erase(rows_, rows_.head(slot).key);
+void EmbeddingTable::DeleteRow(Key key, RowSlot slot) {
+  index_.Erase(key);
   rows_.Free(slot);
 }
 
 CutSize EmbeddingTable::BeginCut(bool full) {
   changes_.Flip(full, rows_.live());
   const CutSize size{.rows = changes_.pending(), .tombstones = changes_.tombstones().size()};
-  copy_cursor_ = 0;
+  copy_next_ = 0;
+  copy_walk_ = 0;
+  copy_done_ = false;
   copied_.clear();
   cut_ = {};
   cut_.variable = name_;
@@ -131,30 +173,46 @@ CutSize EmbeddingTable::BeginCut(bool full) {
 }
 
 bool EmbeddingTable::CopyCut(size_t max_rows) {
-  for (size_t copied = 0; copied < max_rows; ++copied) {
-    copy_cursor_ = changes_.NextPending(copy_cursor_);
-    if (copy_cursor_ == kNoRow) {
-      return false;
-    }
-    Copy(copy_cursor_);
+  if (copy_done_) {
+    return false;
   }
-  return true;
+  if (changes_.walk_all()) {
+    copy_walk_ = index_.Walk(
+        copy_walk_, max_rows, [this](Key key, RowSlot slot) { CopyIfPending(key, slot); });
+    copy_done_ = copy_walk_ == 0;
+    return !copy_done_;
+  }
+  const std::span<const Key> left = changes_.pending_keys().subspan(copy_next_);
+  const std::span<const Key> keys = left.first(std::min(max_rows, left.size()));
+  ForEachBlock(
+      index_,
+      keys,
+      [this](RowSlot slot) { rows_.PrefetchRow(slot); },
+      [this](size_t, std::span<const Key> block, std::span<const RowSlot> slots) {
+        for (size_t i = 0; i < block.size(); ++i) {
+          if (slots[i] != kNoRow) {
+            CopyIfPending(block[i], slots[i]);
+          }
+        }
+      });
+  copy_next_ += keys.size();
+  copy_done_ = keys.size() == left.size();
+  return !copy_done_;
 }
 
-void EmbeddingTable::CopyIfPending(RowSlot slot) {
+void EmbeddingTable::CopyIfPending(Key key, RowSlot slot) {
   if (changes_.IsPending(slot)) {
-    Copy(slot);
+    Copy(key, slot);
   }
 }
 
-void EmbeddingTable::Copy(RowSlot slot) {
-  const RowHead& head = rows_.head(slot);
-  const float* const floats = rows_.floats(slot);
-  cut_.keys.push_back(head.key);
-  cut_.frequencies.push_back(head.frequency);
-  cut_.last_updates.push_back(head.last_update);
-  AppendTo(cut_.values, floats, dim_);
-  AppendTo(cut_.states, floats + dim_, cut_.state_dim);
+void EmbeddingTable::Copy(Key key, RowSlot slot) {
+  const RowMeta& meta = rows_.meta(slot);
+  cut_.keys.push_back(key);
+  cut_.frequencies.push_back(meta.frequency);
+  cut_.last_updates.push_back(meta.last_update);
+  AppendTo(cut_.values, reinterpret_cast<const float*>(rows_.value(slot)), dim_);
+  AppendTo(cut_.states, rows_.state(slot), cut_.state_dim);
   copied_.push_back(slot);
   changes_.MarkCopied(slot);
 }
@@ -166,6 +224,7 @@ EmbeddingRows EmbeddingTable::TakeCut() {
 
 void EmbeddingTable::EndCut(bool committed) {
   changes_.Unflip(committed, copied_, rows_.live());
+  copy_done_ = true;
   cut_ = {};
   copied_ = {};
 }
@@ -174,17 +233,15 @@ void EmbeddingTable::Load(const EmbeddingRows& rows,
                           std::span<const uint32_t> picked,
                           std::span<const Key> tombstones) {
   for (const Key key : tombstones) {
-    if (const RowSlot slot = index_.Find(rows_, key); slot != kNoRow) {
-      DeleteRow(slot);
+    if (const RowSlot slot = index_.Find(key); slot != kNoRow) {
+      DeleteRow(key, slot);
     }
   }
   for (const uint32_t i : picked) {
     const RowSlot slot = MakeRow(rows.keys[i]);
-    rows_.head(slot) = {
-        .key = rows.keys[i], .frequency = rows.frequencies[i], .last_update = rows.last_updates[i]};
-    float* const floats = rows_.floats(slot);
-    std::copy_n(&rows.values[size_t{i} * dim_], dim_, floats);
-    std::copy_n(rows.states.data() + size_t{i} * state_dim(), state_dim(), floats + dim_);
+    rows_.meta(slot) = {.frequency = rows.frequencies[i], .last_update = rows.last_updates[i]};
+    std::copy_n(&rows.values[size_t{i} * dim_], dim_, reinterpret_cast<float*>(rows_.value(slot)));
+    std::copy_n(rows.states.data() + size_t{i} * state_dim(), state_dim(), rows_.state(slot));
   }
 }
 

@@ -86,9 +86,9 @@ class EmbeddingTable {
 
  private:
   RowSlot MakeRow(Key key);
-  void DeleteRow(RowSlot slot);
-  void CopyIfPending(RowSlot slot);
-  void Copy(RowSlot slot);
+  void DeleteRow(Key key, RowSlot slot);
+  void CopyIfPending(Key key, RowSlot slot);
+  void Copy(Key key, RowSlot slot);
 
   const std::string name_;
   const uint32_t dim_;
@@ -101,7 +101,9 @@ class EmbeddingTable {
   // Of the cut under way.
   EmbeddingRows cut_;
   std::vector<RowSlot> copied_;
-  RowSlot copy_cursor_ = 0;  // no slot before it is pending
+  size_t copy_next_ = 0;    // of the tracker's pending keys
+  uint64_t copy_walk_ = 0;  // where the walk over all keys goes on
+  bool copy_done_ = true;
 };
 
 }  // namespace freshet::ps

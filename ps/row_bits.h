@@ -1,8 +1,10 @@
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+
+#include "ps/mapped_array.h"
 
 namespace freshet::ps {
 
@@ -13,8 +15,14 @@ inline constexpr RowSlot kNoRow = UINT32_MAX;
 // One bit per row slot.
 class RowBits {
  public:
-  // Only grows; new bits are clear.
-  void Resize(size_t slots) { words_.resize((slots + 63) / 64); }
+  // New bits are clear.
+  void Resize(size_t slots) {
+    const size_t words = (slots + 63) / 64;
+    for (size_t word = words; word < words_.size(); ++word) {
+      words_[word] = 0;  // so that they are clear when they come again
+    }
+    words_.Resize(words);
+  }
 
   bool Test(RowSlot slot) const { return ((words_[slot / 64] >> (slot % 64)) & 1U) != 0; }
 
@@ -22,30 +30,30 @@ class RowBits {
 
   void Clear(RowSlot slot) { words_[slot / 64] &= ~(uint64_t{1} << (slot % 64)); }
 
-  void ClearAll() { words_.assign(words_.size(), 0); }
+  void ClearAll() { std::fill_n(words_.data(), words_.size(), 0); }
 
   size_t Count() const {
     size_t count = 0;
-    for (const uint64_t word : words_) {
-      count += static_cast<size_t>(std::popcount(word));
+    for (size_t word = 0; word < words_.size(); ++word) {
+      count += static_cast<size_t>(std::popcount(words_[word]));
     }
     return count;
   }
 
-  // The first set bit at or after `from`; kNoRow if there is none.
-  RowSlot NextSet(RowSlot from) const {
+  // The first word, at or after that of slot `from`, that has a clear bit: the slot of this bit.
+  // Beyond the last slot if there is none.
+  size_t NextClear(size_t from) const {
     size_t word = from / 64;
-    if (word >= words_.size()) {
-      return kNoRow;
+    while (word < words_.size() && words_[word] == ~uint64_t{0}) {
+      ++word;
     }
-    uint64_t bits = words_[word] & (~uint64_t{0} << (from % 64));
-    while (bits == 0) {
-      if (++word == words_.size()) {
-        return kNoRow;
-      }
-      bits = words_[word];
-    }
-    return static_cast<RowSlot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+    return word == words_.size() ? word * 64
+                                 : word * 64 + static_cast<size_t>(std::countr_one(words_[word]));
+  }
+
+  void CopyFrom(const RowBits& other) {
+    words_.Resize(other.words_.size());
+    std::copy_n(other.words_.data(), other.words_.size(), words_.data());
   }
 
   // this |= other & mask. All three have one size.
@@ -55,10 +63,10 @@ class RowBits {
     }
   }
 
-  uint64_t bytes() const { return words_.capacity() * sizeof(uint64_t); }
+  uint64_t bytes() const { return words_.bytes(); }
 
  private:
-  std::vector<uint64_t> words_;
+  MappedArray<uint64_t> words_;
 };
 
 }  // namespace freshet::ps

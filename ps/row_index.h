@@ -1,58 +1,165 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "common/key.h"
+#include "ps/mapped_array.h"
 #include "ps/row_bits.h"
-#include "ps/row_store.h"
 
 namespace freshet::ps {
 
-// Which slot of a RowStore holds a key. Open addressing with linear probing, five bytes a cell:
+// Which slot holds a key's row. Hashing with open addressing, in buckets of one cache line:
 //
-//   tags_  [capacity]  0: empty; else 0x80 | seven bits of the key's hash
-//   slots_ [capacity]  where the row is
+//   bucket   words [7] uint64_t    one cell each
+//            high  [7] uint8_t     of the cells' slots
+//   word     4 bits   displacement + 1: how far behind its home bucket the cell lies; 0: empty
+//            64 - k   code: what of the key the home bucket does not tell
+//            k - 4    the low bits of the slot; the next 8 are in high[]
 //
-// Keys are not stored: a tag that fits is verified against the row's head, so that any 64-bit key
-// is allowed. Invariants: capacity is a power of two; at most 3/4 of the cells are taken; no empty
-// cell lies between a key's home and its cell (Erase moves later cells back).
+// where 2^k <= buckets < 2^(k + 1). The key's hash x = SplitMix64(key), a bijection, is multiplied
+// by the number of buckets, as 128 bits: the upper half is the home bucket (Lemire 2019), the lower
+// half without its last k bits the code. Two hashes with one home differ by at least 1, their
+// products by at least 2^k, so their codes differ: a cell tells its key exactly, though only 9
+// bytes are spent on key and slot together. Every 64-bit key is allowed.
 //
-// The home comes from SplitMix64 of the key, because all keys of one owner agree in their high
-// bits. Thread-safety: owner thread only.
+// A full bucket pushes the cell with the smallest displacement on to the next one (Robin Hood
+// hashing, Celis 1986), so that displacements stay small up to 9/10 full. Invariants: the cells of
+// a bucket stand at its front; all buckets from a cell's home up to it are full; from bucket to
+// bucket cells are in the order of their homes.
+//
+// Homes are in the order of hashes. So the table grows by a quarter in place: from the last home
+// to the first, cells move up to where the larger number of buckets puts them, some with each
+// insertion. While that goes on, homes before frontier_ are where layout_ says, the others where
+// `next_buckets_` says. No insertion ever waits for the whole table.
+// Thread-safety: owner thread only.
 class RowIndex {
  public:
-  // slots[i] = the slot of keys[i], or kNoRow. [n] both; at most kMaxBatch at a time. Prefetches
-  // the cells, then the rows.
-  static constexpr size_t kMaxBatch = 128;
-  void Find(const RowStore& rows, std::span<const Key> keys, std::span<RowSlot> slots) const;
+  // A block of keys is looked up in two steps, so that the misses of many keys overlap: Prepare,
+  // then, when other work has been done, Find. slots[i] = the slot of keys[i], or kNoRow.
+  static constexpr size_t kBlock = 32;
+  void Prepare(std::span<const Key> keys, std::span<uint64_t> hashes) const;
+  void Find(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const;
 
-  RowSlot Find(const RowStore& rows, Key key) const;
+  RowSlot Find(Key key) const;
 
-  // The key is not there yet; its row is, with its head.
-  void Insert(const RowStore& rows, Key key, RowSlot slot);
+  // The key is not there yet. `slot` is below the largest number of keys that there ever were.
+  void Insert(Key key, RowSlot slot);
 
-  // The key is there; its row is still whole.
-  void Erase(const RowStore& rows, Key key);
+  // The slot that the key had; kNoRow if it was not there.
+  RowSlot Erase(Key key);
 
-  uint64_t bytes() const { return tags_.size() * (sizeof(uint8_t) + sizeof(RowSlot)); }
+  // Calls visit(key, slot) for all keys with first <= SplitMix64(key) <= last, in no certain order.
+  // The table does not change meanwhile.
+  void ForEach(uint64_t first,
+               uint64_t last,
+               absl::FunctionRef<void(Key key, RowSlot slot)> visit) const;
+
+  // A walk over all keys in small steps, between which the table may change; what stays in it is
+  // visited once. Begins with hash 0. A step visits about `keys` keys and returns where the next
+  // one begins: 0 after the last.
+  uint64_t Walk(uint64_t from,
+                size_t keys,
+                absl::FunctionRef<void(Key key, RowSlot slot)> visit) const;
+
+  // The key is there, and its row has moved.
+  void SetSlot(Key key, RowSlot slot);
+
+  size_t size() const { return size_; }
+
+  uint64_t bytes() const { return cells_.bytes() + crowded_.capacity() * sizeof(Homeless); }
 
  private:
-  static uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(0x80U | (hash >> 57)); }
+  static constexpr size_t kCells = 7;
+  static constexpr uint64_t kOneFurther = uint64_t{1} << 60U;  // one more of displacement
+  static constexpr uint64_t kFurthest = 14;                    // displacement
 
-  size_t HomeOf(uint64_t hash) const { return hash & mask_; }
+  struct alignas(64) Bucket {
+    uint64_t words[kCells];
+    uint8_t high[kCells];
+    uint8_t unused;
+  };
 
-  // The first cell from the key's home on that may be its own: same tag. kNoCell at an empty cell.
-  size_t NextCandidate(size_t cell, uint8_t tag) const;
-  RowSlot Verify(const RowStore& rows, Key key, uint8_t tag, size_t candidate) const;
-  void Place(uint64_t hash, RowSlot slot);
-  void Grow(const RowStore& rows);
+  // How hashes and slots are laid out in cells.
+  struct Layout {
+    explicit Layout(uint64_t buckets);
+    Layout() = default;
 
-  std::vector<uint8_t> tags_;
-  std::vector<RowSlot> slots_;
-  size_t mask_ = 0;  // capacity - 1
-  size_t size_ = 0;
+    uint64_t buckets = 0;
+    uint32_t bits = 0;      // k
+    uint32_t low_bits = 0;  // of the slot, in the word: k - 4
+  };
+
+  // Where to look for a key: the word that its cell would have at home, slot bits zero.
+  struct Place {
+    const Layout* layout;
+    uint64_t home;
+    uint64_t word;
+  };
+
+  struct Cell {
+    uint64_t word;
+    uint8_t high;
+  };
+
+  // A cell, and in which bucket it lies or should lie.
+  struct Position {
+    uint64_t bucket;
+    size_t cell;
+  };
+
+  // A key that found no place near its home.
+  struct Homeless {
+    uint64_t hash;
+    RowSlot slot;
+  };
+
+  bool growing() const { return next_.buckets != 0; }
+
+  Place PlaceOf(uint64_t hash) const {
+    const Place place = PlaceIn(layout_, hash);
+    return place.home < frontier_ ? place : PlaceIn(next_, hash);
+  }
+
+  static Place PlaceIn(const Layout& layout, uint64_t hash);
+  static Cell MakeCell(const Place& place, RowSlot slot);
+  static RowSlot SlotOf(const Layout& layout, uint64_t word, uint8_t high);
+  static uint64_t HashOf(const Layout& layout, uint64_t bucket, uint64_t word);
+  // The smallest hash whose home is not before `home`.
+  static uint64_t FirstHashOf(const Layout& layout, uint64_t home);
+
+  static bool IsFull(const Bucket& bucket) { return bucket.words[kCells - 1] != 0; }
+
+  RowSlot FindCrowded(uint64_t hash) const;
+  void FindScalar(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const;
+  void FindAvx2(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const;
+
+  std::optional<Position> FindCell(const Place& place) const;
+  void InsertHash(uint64_t hash, RowSlot slot);
+  std::optional<Homeless> Put(uint64_t hash, RowSlot slot);
+  // Cells behind it move up, towards their homes.
+  void Remove(Position at);
+  void VisitHomes(const Layout& layout,
+                  uint64_t first_home,
+                  uint64_t last_home,
+                  uint64_t first,
+                  uint64_t last,
+                  absl::FunctionRef<void(Key, RowSlot)> visit) const;
+
+  void StartGrowing();
+  void MoveHomes(uint64_t homes);
+  void MoveHome(uint64_t home);
+  void FinishGrowing();
+
+  MappedArray<Bucket> cells_;
+  Layout layout_;
+  Layout next_;                                     // while it grows; else no buckets
+  uint64_t frontier_ = UINT64_MAX;                  // homes of layout_ from here on have moved
+  size_t size_ = 0;                                 // crowded_ included
+  absl::flat_hash_map<uint64_t, RowSlot> crowded_;  // by hash
 };
 
 }  // namespace freshet::ps

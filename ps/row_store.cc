@@ -1,60 +1,75 @@
 #include "ps/row_store.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "common/check.h"
 
 namespace freshet::ps {
 namespace {
 
-constexpr size_t kChunkBytes = 256U << 10U;
-constexpr size_t kMinChunkRows = 64;    // a word of a bitmap
-constexpr size_t kPrefetchBytes = 256;  // further lines come by the hardware's own prefetching
-
-size_t RowBytes(uint32_t floats) {
-  const size_t bytes = sizeof(RowHead) + floats * sizeof(float);
-  return (bytes + alignof(RowHead) - 1) / alignof(RowHead) * alignof(RowHead);
-}
-
-uint32_t ChunkShift(size_t row_bytes) {
-  const size_t rows = std::max(kMinChunkRows, std::bit_floor(kChunkBytes / row_bytes));
-  return static_cast<uint32_t>(std::countr_zero(rows));
-}
+constexpr size_t kWord = 64;  // slots in a word of a bitmap
 
 }  // namespace
 
-RowStore::RowStore(uint32_t floats)
-    : row_bytes_(RowBytes(floats)),
-      prefetch_bytes_(std::min(row_bytes_, kPrefetchBytes)),
-      chunk_shift_(ChunkShift(row_bytes_)),
-      chunk_mask_((RowSlot{1} << chunk_shift_) - 1) {}
-
 RowSlot RowStore::Allocate() {
-  RowSlot slot = 0;
-  if (!free_.empty()) {
-    slot = free_.back();
-    free_.pop_back();
+  size_t slot = used_;
+  if (rows_ < used_) {
+    slot = live_.NextClear(first_free_);
+    first_free_ = slot + 1;
   } else {
     FRESHET_CHECK(used_ < kNoRow);
-    slot = static_cast<RowSlot>(used_);
-    if (used_ == slots()) {
-      chunks_.emplace_back(row_bytes_ << chunk_shift_);
-      live_.Resize(slots());
+    if (used_ == slots_) {
+      // Address space; memory is taken when a slot is written to.
+      Resize(slots_ + std::max(kWord, slots_ / 4 / kWord * kWord));
     }
     ++used_;
   }
-  live_.Set(slot);
-  return slot;
+  ++rows_;
+  live_.Set(static_cast<RowSlot>(slot));
+  return static_cast<RowSlot>(slot);
 }
 
 void RowStore::Free(RowSlot slot) {
   FRESHET_DCHECK(live_.Test(slot));
   live_.Clear(slot);
-  free_.push_back(slot);
+  --rows_;
+  first_free_ = std::min<size_t>(first_free_, slot);
+}
+
+void RowStore::Copy(RowSlot from, RowSlot to) {
+  std::memcpy(value(to), value(from), shape_.value_bytes);
+  std::copy_n(state(from), shape_.state_dim, state(to));
+  meta(to) = meta(from);
+  if (shape_.has_life) {
+    *life(to) = *life(from);
+  }
+}
+
+void RowStore::TakeTail() {
+  size_t end = used_;
+  while (end > 0 && !live_.Test(static_cast<RowSlot>(end - 1))) {
+    --end;
+  }
+  used_ = end;
+  Resize((end + kWord - 1) / kWord * kWord);
+}
+
+void RowStore::Resize(size_t slots) {
+  slots_ = slots;
+  values_.Resize(slots * shape_.value_bytes);
+  states_.Resize(slots * shape_.state_dim);
+  metas_.Resize(slots);
+  if (shape_.has_life) {
+    lives_.Resize(slots);
+  }
+  live_.Resize(slots);
 }
 
 uint64_t RowStore::bytes() const {
-  return slots() * row_bytes_ + free_.capacity() * sizeof(RowSlot) + live_.bytes();
+  const size_t per_row = shape_.value_bytes + shape_.state_dim * sizeof(float) + sizeof(RowMeta) +
+                         (shape_.has_life ? sizeof(FeatureLife) : 0);
+  return used_ * per_row + live_.bytes();
 }
 
 }  // namespace freshet::ps

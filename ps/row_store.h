@@ -1,76 +1,115 @@
 #pragma once
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
-#include "common/buffer.h"
-#include "common/key.h"
+#include "common/feature_life.h"
+#include "ps/mapped_array.h"
 #include "ps/row_bits.h"
 
 namespace freshet::ps {
 
-struct RowHead {
-  Key key = 0;
-  uint32_t frequency = 0;    // pushes that touched the row
+struct RowMeta {
+  uint32_t frequency = 0;    // samples, or pushes, that touched the row
   uint32_t last_update = 0;  // event time, Unix seconds
 };
 
-// The memory of rows. A row is a RowHead and a fixed number of floats, side by side; rows lie in
-// chunks, so that they never move while the table grows. Freed slots are used again, last first.
-// At most 2^32 - 2 rows. Thread-safety: owner thread only.
+// How wide the parts of a row are.
+struct RowShape {
+  size_t value_bytes = 0;
+  size_t state_dim = 0;   // floats
+  bool has_life = false;  // a FeatureLife
+};
+
+// The memory of rows. Values, states, metadata and lives lie in an array each, so that a look-up
+// touches the lines of the value alone, and no padding is needed. A slot that was freed is used
+// again before a new one, the lowest first; TakeTail gives the memory of the last ones back.
+// Keys are known to the RowIndex. At most 2^32 - 2 rows.
+//
+// Pointers and references hold until the next Allocate or TakeTail.
+// Thread-safety: owner thread only.
 class RowStore {
  public:
-  explicit RowStore(uint32_t floats);
+  explicit RowStore(const RowShape& shape) : shape_(shape) {}
 
-  // The slot of a new row; its head and floats are not initialised.
+  // The slot of a new row; its parts are whatever was there.
   RowSlot Allocate();
   void Free(RowSlot slot);
 
-  RowHead& head(RowSlot slot) { return *reinterpret_cast<RowHead*>(At(slot)); }
+  std::byte* value(RowSlot slot) { return values_.data() + slot * shape_.value_bytes; }
 
-  const RowHead& head(RowSlot slot) const { return *reinterpret_cast<const RowHead*>(At(slot)); }
+  const std::byte* value(RowSlot slot) const { return values_.data() + slot * shape_.value_bytes; }
 
-  float* floats(RowSlot slot) { return reinterpret_cast<float*>(At(slot) + sizeof(RowHead)); }
+  float* state(RowSlot slot) { return states_.data() + slot * shape_.state_dim; }
 
-  const float* floats(RowSlot slot) const {
-    return reinterpret_cast<const float*>(At(slot) + sizeof(RowHead));
-  }
+  const float* state(RowSlot slot) const { return states_.data() + slot * shape_.state_dim; }
 
-  void Prefetch(RowSlot slot) const {
-    const std::byte* const row = At(slot);
-    for (size_t offset = 0; offset < prefetch_bytes_; offset += 64) {
-      __builtin_prefetch(row + offset);
+  RowMeta& meta(RowSlot slot) { return metas_[slot]; }
+
+  const RowMeta& meta(RowSlot slot) const { return metas_[slot]; }
+
+  // Null if rows have none.
+  FeatureLife* life(RowSlot slot) { return shape_.has_life ? &lives_[slot] : nullptr; }
+
+  const FeatureLife* life(RowSlot slot) const { return shape_.has_life ? &lives_[slot] : nullptr; }
+
+  void PrefetchValue(RowSlot slot) const { PrefetchLines(value(slot), shape_.value_bytes); }
+
+  // All parts, to be changed.
+  void PrefetchRow(RowSlot slot) const {
+    PrefetchLines(value(slot), shape_.value_bytes);
+    PrefetchLines(reinterpret_cast<const std::byte*>(state(slot)),
+                  shape_.state_dim * sizeof(float));
+    __builtin_prefetch(&metas_[slot]);
+    if (shape_.has_life) {
+      __builtin_prefetch(&lives_[slot]);
     }
   }
 
-  // Slots that memory has been taken for, free ones included: the size of bitmaps over rows.
-  size_t slots() const { return chunks_.size() << chunk_shift_; }
+  // Copies a row to another slot, which is allocated.
+  void Copy(RowSlot from, RowSlot to);
 
-  size_t rows() const { return used_ - free_.size(); }
+  // Slots that memory has been taken for: the size of bitmaps over rows.
+  size_t slots() const { return slots_; }
+
+  // Slots up to the last one that ever held a row since the last TakeTail.
+  size_t used() const { return used_; }
+
+  size_t rows() const { return rows_; }
 
   // The slots that hold a row.
   const RowBits& live() const { return live_; }
 
+  // Gives back what lies behind the last row that there is.
+  void TakeTail();
+
   uint64_t bytes() const;
 
  private:
-  std::byte* At(RowSlot slot) {
-    return chunks_[slot >> chunk_shift_].data() + (slot & chunk_mask_) * row_bytes_;
+  // Further lines come by the hardware's own prefetching.
+  static constexpr size_t kPrefetchBytes = 256;
+
+  static void PrefetchLines(const std::byte* from, size_t bytes) {
+    const std::byte* const end = from + (bytes < kPrefetchBytes ? bytes : kPrefetchBytes);
+    for (; from < end; from += 64) {
+      __builtin_prefetch(from);
+    }
+    if (bytes > 0) {
+      __builtin_prefetch(end - 1);
+    }
   }
 
-  const std::byte* At(RowSlot slot) const {
-    return chunks_[slot >> chunk_shift_].data() + (slot & chunk_mask_) * row_bytes_;
-  }
+  void Resize(size_t slots);
 
-  const size_t row_bytes_;
-  const size_t prefetch_bytes_;
-  const uint32_t chunk_shift_;
-  const RowSlot chunk_mask_;
-  std::vector<Buffer> chunks_;
-  size_t used_ = 0;  // slots given out so far; those freed since are in free_
-  std::vector<RowSlot> free_;
+  const RowShape shape_;
+  MappedMemory values_;
+  MappedArray<float> states_;
+  MappedArray<RowMeta> metas_;
+  MappedArray<FeatureLife> lives_;
   RowBits live_;
+  size_t slots_ = 0;
+  size_t used_ = 0;
+  size_t rows_ = 0;
+  size_t first_free_ = 0;  // no slot before it is free
 };
 
 }  // namespace freshet::ps

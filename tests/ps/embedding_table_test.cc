@@ -234,7 +234,7 @@ TEST_CASE("a table does what a std::map does, and its cuts rebuild it", "[ps]") 
   for (const uint64_t seed : {1, 2, 3, 4}) {
     CAPTURE(seed);
     RandomRun run(seed);
-    run.Run(1500);
+    run.Run(2500);
     run.FinishCut();
     CHECK(run.committed() > 5);
     CHECK(run.given_up() > 2);
