@@ -7,20 +7,18 @@
 #include <cstring>
 #include <span>
 
+#include "common/model/optimizer_limits.h"
 #include "proto/model.pb.h"
 #include "ps/optimizer/optimizer.h"
 #include "ps/simd.h"
 
 namespace freshet::ps {
 
-// Gradients are below this in size when they arrive (ps/gradient_check.h), and values are held
-// within it whatever their bounds are: no sum of the two leaves the range of a float.
-inline constexpr float kLargest = 0x1p60F;
-
-// The interval that values are held in.
+// The interval that values are held in. Gradients are below the widest in size when they arrive
+// (ps/gradient_check.h), so no sum of a gradient and a value leaves the range of a float.
 struct Bounds {
-  float least = -kLargest;
-  float most = kLargest;
+  float least = -kMaxWeight;
+  float most = kMaxWeight;
 
   FRESHET_INLINE float Hold(float value) const {
     const float raised = value < least ? least : value;

@@ -30,7 +30,7 @@ FRESHET_INLINE float Finite(float value) {
 struct SgdKernel {
   uint32_t dim = 0;
   float rate = 0;
-  Bounds bounds;
+  Bounds bounds = {};
 
   FRESHET_INLINE void Step(float* __restrict value,
                            float* __restrict /*state*/,
@@ -46,7 +46,7 @@ template <bool kNesterov>
 struct MomentumKernel {
   uint32_t dim = 0;
   float rate = 0;
-  Bounds bounds;
+  Bounds bounds = {};
   float momentum = 0;
 
   FRESHET_INLINE void Step(float* __restrict value,
@@ -67,7 +67,7 @@ template <bool kDecays>
 struct AdagradKernel {
   uint32_t dim = 0;
   float rate = 0;
-  Bounds bounds;
+  Bounds bounds = {};
   float decay = 1;
   float epsilon = 0;
 
@@ -88,7 +88,7 @@ struct AdagradKernel {
 struct RowWiseAdagradKernel {
   uint32_t dim = 0;
   float rate = 0;
-  Bounds bounds;
+  Bounds bounds = {};
   float decay = 1;
   float epsilon = 0;
 
@@ -122,7 +122,7 @@ struct AdamCorrection {
 struct AdamKernel {
   uint32_t dim = 0;
   float rate = 0;
-  Bounds bounds;
+  Bounds bounds = {};
   float beta1 = 0;
   float beta2 = 0;
   float epsilon = 0;
@@ -162,7 +162,7 @@ template <bool kCentered, bool kMomentum>
 struct RmsPropKernel {
   uint32_t dim = 0;
   float rate = 0;
-  Bounds bounds;
+  Bounds bounds = {};
   float decay = 0;
   float epsilon = 0;
   float momentum = 0;
@@ -199,7 +199,7 @@ template <bool kScheduled, bool kGrouped>
 struct FtrlKernel {
   uint32_t dim = 0;
   float rate = 0;
-  Bounds bounds;
+  Bounds bounds = {};
   float beta = 0;
   float l1 = 0;
   float l2 = 0;
