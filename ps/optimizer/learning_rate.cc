@@ -26,10 +26,11 @@ float LearningRate::Scheduled(uint64_t step) const {
   const double end = schedule_.end_learning_rate();
   double rate = base;
   switch (schedule_.kind()) {
-    case proto::LearningRateSchedule::STEP:
-      rate = base * std::pow(double{schedule_.decay_rate()},
-                             static_cast<double>(since / schedule_.decay_steps()));
+    case proto::LearningRateSchedule::STEP: {
+      const uint64_t drops = since / schedule_.decay_steps();
+      rate = base * std::pow(double{schedule_.decay_rate()}, static_cast<double>(drops));
       break;
+    }
     case proto::LearningRateSchedule::EXPONENTIAL:
       rate = base * std::pow(double{schedule_.decay_rate()}, elapsed);
       break;

@@ -1,4 +1,5 @@
 #pragma once
+#include <fmt/format.h>
 #include <google/protobuf/text_format.h>
 
 #include <string>
@@ -71,11 +72,11 @@ inline std::vector<std::string> EveryOptimizer() {
   std::vector<std::string> all;
   for (const std::string& kind : EveryKind()) {
     for (const std::string& extra : EveryExtra()) {
-      all.push_back(kind + " " + extra);
+      all.push_back(fmt::format("{} {}", kind, extra));
     }
     if (kind.find("ftrl") == std::string::npos) {
       for (const std::string& extra : EveryRegularisation()) {
-        all.push_back(kind + " " + extra);
+        all.push_back(fmt::format("{} {}", kind, extra));
       }
     }
   }

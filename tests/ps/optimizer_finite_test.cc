@@ -1,4 +1,6 @@
 // No gradient that a server takes makes a value or a state that is not finite.
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <random>
@@ -47,7 +49,7 @@ std::vector<std::string> ExtremeOptimizers() {
                                     "weight_min: -1e18 weight_max: -1e18",
                                     "schedule {kind: POLYNOMIAL decay_steps: 5 power: 1}",
                                     "schedule {warmup_steps: 9007199254740992}"}) {
-      all.push_back(kind + " " + extra);
+      all.push_back(fmt::format("{} {}", kind, extra));
     }
     if (kind.find("ftrl") == std::string::npos) {
       all.push_back(kind + " l1: 3e38 l2: 3e38");
