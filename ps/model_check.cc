@@ -7,77 +7,10 @@
 #include <string>
 
 #include "ps/optimizer/ledger.h"
+#include "ps/optimizer/optimizer_check.h"
 
 namespace freshet::ps {
 namespace {
-
-Status CheckAtLeast(const std::string& where, const char* field, float value, float least) {
-  if (std::isfinite(value) && value >= least) {
-    return absl::OkStatus();
-  }
-  return InvalidArgument("{}: {} is {}, must be at least {}", where, field, value, least);
-}
-
-Status CheckPositive(const std::string& where, const char* field, float value) {
-  if (std::isfinite(value) && value > 0) {
-    return absl::OkStatus();
-  }
-  return InvalidArgument("{}: {} is {}, must be above 0", where, field, value);
-}
-
-Status CheckDecay(const std::string& where, const char* field, float value) {
-  if (value >= 0 && value < 1) {
-    return absl::OkStatus();
-  }
-  return InvalidArgument("{}: {} is {}, must be in [0, 1)", where, field, value);
-}
-
-Status CheckAdagrad(const std::string& where, const proto::Adagrad& adagrad) {
-  FRESHET_RETURN_IF_ERROR(CheckPositive(where, "learning_rate", adagrad.learning_rate()));
-  FRESHET_RETURN_IF_ERROR(
-      CheckAtLeast(where, "initial_accumulator", adagrad.initial_accumulator(), 0));
-  FRESHET_RETURN_IF_ERROR(CheckAtLeast(where, "epsilon", adagrad.epsilon(), 0));
-  if (adagrad.initial_accumulator() == 0 && adagrad.epsilon() == 0) {
-    return InvalidArgument(
-        "{}: initial_accumulator and epsilon are both 0, one must be above 0: a zero gradient "
-        "would "
-        "give 0/0",
-        where);
-  }
-  return absl::OkStatus();
-}
-
-Status CheckFtrl(const std::string& where, const proto::Ftrl& ftrl) {
-  FRESHET_RETURN_IF_ERROR(CheckPositive(where, "learning_rate", ftrl.learning_rate()));
-  FRESHET_RETURN_IF_ERROR(CheckAtLeast(where, "beta", ftrl.beta(), 0));
-  FRESHET_RETURN_IF_ERROR(CheckAtLeast(where, "l1", ftrl.l1(), 0));
-  return CheckAtLeast(where, "l2", ftrl.l2(), 0);
-}
-
-Status CheckAdam(const std::string& where, const proto::Adam& adam) {
-  FRESHET_RETURN_IF_ERROR(CheckPositive(where, "learning_rate", adam.learning_rate()));
-  FRESHET_RETURN_IF_ERROR(CheckDecay(where, "beta1", adam.beta1()));
-  FRESHET_RETURN_IF_ERROR(CheckDecay(where, "beta2", adam.beta2()));
-  return CheckPositive(where, "epsilon", adam.epsilon());
-}
-
-Status CheckOptimizer(const std::string& where, const proto::Optimizer& optimizer) {
-  switch (optimizer.kind_case()) {
-    case proto::Optimizer::kSgd:
-      return CheckPositive(where, "learning_rate", optimizer.sgd().learning_rate());
-    case proto::Optimizer::kAdagrad:
-      return CheckAdagrad(where, optimizer.adagrad());
-    case proto::Optimizer::kFtrl:
-      return CheckFtrl(where, optimizer.ftrl());
-    case proto::Optimizer::kAdam:
-      return CheckAdam(where, optimizer.adam());
-    case proto::Optimizer::kLedger:
-      return absl::OkStatus();
-    case proto::Optimizer::KIND_NOT_SET:
-      break;
-  }
-  return InvalidArgument("{}: has no optimizer, or one that this server does not know", where);
-}
 
 Status CheckInitializer(const std::string& where, const proto::Initializer& initializer) {
   if (!proto::Initializer::Kind_IsValid(initializer.kind())) {
@@ -94,6 +27,11 @@ Status CheckInitializer(const std::string& where, const proto::Initializer& init
 }
 
 Status CheckLedger(const std::string& where, const proto::EmbeddingVariable& variable) {
+  proto::Optimizer bare;
+  bare.mutable_ledger();
+  if (variable.optimizer().ByteSizeLong() != bare.ByteSizeLong()) {
+    return InvalidArgument("{}: a ledger has no settings: it adds integers", where);
+  }
   if (variable.dim() != kLedgerDim) {
     return InvalidArgument("{}: a ledger has dim {}, not {}", where, kLedgerDim, variable.dim());
   }

@@ -86,7 +86,7 @@ Status CheckSlots(const std::vector<proto::Slot>& slots) {
 
 Status CheckOptimizer(const std::string& name, const proto::Optimizer& optimizer) {
   if (optimizer.kind_case() == proto::Optimizer::KIND_NOT_SET) {
-    return InvalidArgument("{} is not set, it must be sgd, adagrad, ftrl or adam", name);
+    return InvalidArgument("{} is not set, it must be of one kind, as adagrad", name);
   }
   if (optimizer.has_ledger()) {
     return InvalidArgument("{} is ledger, which only a model of kind ledger has", name);

@@ -5,6 +5,6 @@
 
 namespace freshet::ps {
 
-std::unique_ptr<Optimizer> MakeAdagrad(const proto::Adagrad& options, uint32_t dim);
+std::unique_ptr<Optimizer> MakeAdagrad(const proto::Optimizer& options, uint32_t dim);
 
 }  // namespace freshet::ps

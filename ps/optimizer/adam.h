@@ -5,6 +5,7 @@
 
 namespace freshet::ps {
 
-std::unique_ptr<Optimizer> MakeAdam(const proto::Adam& options, uint32_t dim);
+std::unique_ptr<Optimizer> MakeAdam(const proto::Optimizer& options, uint32_t dim);
+std::unique_ptr<Optimizer> MakeAdamW(const proto::Optimizer& options, uint32_t dim);
 
 }  // namespace freshet::ps

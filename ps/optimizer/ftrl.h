@@ -5,6 +5,7 @@
 
 namespace freshet::ps {
 
-std::unique_ptr<Optimizer> MakeFtrl(const proto::Ftrl& options, uint32_t dim);
+std::unique_ptr<Optimizer> MakeFtrl(const proto::Optimizer& options, uint32_t dim);
+std::unique_ptr<Optimizer> MakeGroupLassoFtrl(const proto::Optimizer& options, uint32_t dim);
 
 }  // namespace freshet::ps

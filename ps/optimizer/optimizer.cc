@@ -5,6 +5,8 @@
 #include "ps/optimizer/adam.h"
 #include "ps/optimizer/ftrl.h"
 #include "ps/optimizer/ledger.h"
+#include "ps/optimizer/momentum.h"
+#include "ps/optimizer/rmsprop.h"
 #include "ps/optimizer/sgd.h"
 
 namespace freshet::ps {
@@ -12,13 +14,21 @@ namespace freshet::ps {
 std::unique_ptr<Optimizer> MakeOptimizer(const proto::Optimizer& options, uint32_t dim) {
   switch (options.kind_case()) {
     case proto::Optimizer::kSgd:
-      return MakeSgd(options.sgd(), dim);
+      return MakeSgd(options, dim);
     case proto::Optimizer::kAdagrad:
-      return MakeAdagrad(options.adagrad(), dim);
+      return MakeAdagrad(options, dim);
     case proto::Optimizer::kFtrl:
-      return MakeFtrl(options.ftrl(), dim);
+      return MakeFtrl(options, dim);
     case proto::Optimizer::kAdam:
-      return MakeAdam(options.adam(), dim);
+      return MakeAdam(options, dim);
+    case proto::Optimizer::kMomentum:
+      return MakeMomentum(options, dim);
+    case proto::Optimizer::kAdamw:
+      return MakeAdamW(options, dim);
+    case proto::Optimizer::kRmsprop:
+      return MakeRmsProp(options, dim);
+    case proto::Optimizer::kGroupLassoFtrl:
+      return MakeGroupLassoFtrl(options, dim);
     case proto::Optimizer::kLedger:
       FRESHET_CHECK(dim == kLedgerDim);
       return MakeLedger();

@@ -5,6 +5,6 @@
 
 namespace freshet::ps {
 
-std::unique_ptr<Optimizer> MakeSgd(const proto::Sgd& options, uint32_t dim);
+std::unique_ptr<Optimizer> MakeSgd(const proto::Optimizer& options, uint32_t dim);
 
 }  // namespace freshet::ps

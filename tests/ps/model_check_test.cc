@@ -44,6 +44,44 @@ TEST_CASE("a model that makes no sense is refused by the name of its variable", 
     model.mutable_dense_variables(1)->mutable_optimizer()->mutable_adam()->set_beta2(1);
     CHECK(Refusal(model) == "dense variable layer: beta2 is 1, must be in [0, 1)");
   }
+  SECTION("learning rate without a limit") {
+    model.mutable_dense_variables(0)->mutable_optimizer()->mutable_sgd()->set_learning_rate(1e7F);
+    CHECK_THAT(Refusal(model), Contains("learning_rate is 1e+07, must be from 0 to 1e+06"));
+  }
+  SECTION("adagrad whose accumulator decays to nothing") {
+    auto* adagrad = model.mutable_embedding_variables(0)->mutable_optimizer()->mutable_adagrad();
+    adagrad->set_epsilon(0);
+    adagrad->set_accumulator_decay(0.5F);
+    CHECK_THAT(Refusal(model), Contains("weights: epsilon is 0"));
+  }
+  SECTION("adamw that takes away more than there is") {
+    auto* adamw = model.mutable_dense_variables(1)->mutable_optimizer()->mutable_adamw();
+    adamw->set_learning_rate(1);
+    adamw->set_epsilon(1e-8F);
+    adamw->set_weight_decay(2);
+    CHECK_THAT(Refusal(model), Contains("layer: learning_rate * weight_decay is 2"));
+  }
+  SECTION("bounds that leave nothing") {
+    auto* optimizer = model.mutable_dense_variables(0)->mutable_optimizer();
+    optimizer->set_weight_min(1);
+    optimizer->set_weight_max(0);
+    CHECK_THAT(Refusal(model), Contains("bias: weight_min is 1, must be from"));
+  }
+  SECTION("l1 beside that of ftrl") {
+    *model.mutable_dense_variables(0)->mutable_optimizer() = test::FtrlOf(0.1F, 1, 1);
+    model.mutable_dense_variables(0)->mutable_optimizer()->set_l1(1);
+    CHECK_THAT(Refusal(model), Contains("bias: l1 and l2 of ftrl kinds are their own"));
+  }
+  SECTION("schedule without an end") {
+    auto* optimizer = model.mutable_dense_variables(0)->mutable_optimizer();
+    optimizer->mutable_schedule()->set_kind(proto::LearningRateSchedule::COSINE);
+    CHECK(Refusal(model) ==
+          "dense variable bias: decay_steps of the schedule is 0, must be above 0");
+  }
+  SECTION("ledger with settings") {
+    model.mutable_embedding_variables(1)->mutable_optimizer()->set_clip_norm(1);
+    CHECK_THAT(Refusal(model), Contains("ledger: a ledger has no settings"));
+  }
   SECTION("ledger of another dim") {
     model.mutable_embedding_variables(1)->set_dim(5);
     CHECK(Refusal(model) == "embedding variable ledger: a ledger has dim 4, not 5");

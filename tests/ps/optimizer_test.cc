@@ -10,6 +10,7 @@
 
 #include "ps/embedding_table.h"
 #include "tests/ps/models.h"
+#include "tests/ps/optimizer_cases.h"
 
 namespace freshet::ps {
 namespace {
@@ -193,6 +194,39 @@ TEST_CASE("ftrl sets a weight to zero that a large l1 outweighs", "[ps]") {
   }
   optimizer->Apply({&update, 1}, 1);
   CHECK(row[0] < 0.0F);
+}
+
+TEST_CASE("a zero gradient leaves a new row of group_lasso_ftrl at its initial value", "[ps]") {
+  const auto optimizer = MakeOptimizer(
+      test::OptimizerOf("group_lasso_ftrl {learning_rate: 0.1 beta: 1 l1: 0.5 l2: 0.1 l21: 2}"), 3);
+  const std::vector<float> before = {0.5F, -0.01F, 0.0F};
+  std::vector<float> row = before;
+  row.resize(3 + optimizer->state_dim());
+  optimizer->InitState(row.data(), row.data() + 3);
+  const std::vector<float> gradient(3);
+  const RowUpdate update{.value = row.data(), .state = row.data() + 3, .gradient = gradient.data()};
+  optimizer->Apply({&update, 1}, 1);
+  CHECK_THAT(row[0], Catch::Matchers::WithinRel(before[0], 1e-5F));
+  CHECK_THAT(row[1], Catch::Matchers::WithinRel(before[1], 1e-4F));
+  CHECK(row[2] == 0.0F);
+}
+
+TEST_CASE("group_lasso_ftrl sets a row to zero as a whole, until it says enough", "[ps]") {
+  const auto optimizer =
+      MakeOptimizer(test::OptimizerOf("group_lasso_ftrl {learning_rate: 0.1 beta: 1 l21: 2}"), 4);
+  std::vector<float> row(4 + optimizer->state_dim());
+  optimizer->InitState(row.data(), row.data() + 4);
+  const std::vector<float> gradient = {1.0F, -1.0F, 0.5F, 0.0F};  // of norm 1.5
+  const RowUpdate update{.value = row.data(), .state = row.data() + 4, .gradient = gradient.data()};
+  for (int i = 0; i < 2; ++i) {
+    optimizer->Apply({&update, 1}, 1);
+    CHECK(std::all_of(row.begin(), row.begin() + 4, [](float w) { return w == 0.0F; }));
+  }
+  optimizer->Apply({&update, 1}, 1);  // 3 * 1.5 > 2 * sqrt(4)
+  CHECK(row[0] < 0.0F);
+  CHECK(row[1] > 0.0F);
+  CHECK(row[2] < 0.0F);
+  CHECK(row[3] == 0.0F);
 }
 
 TEST_CASE("a ledger adds integers of 64 bits, whatever float their bits are", "[ps]") {

@@ -62,6 +62,23 @@ model:
   dense_optimizer: {kind: ftrl}
 )";
 
+// The settings of each kind of optimizer are asked for in its own case only.
+std::string WithOptimizer(const std::string& optimizer) {
+  return "stream: {path: d}\nformat: {columns: [a], label: {column: a}}\nslots: [{name: a}]\n"
+         "model: {kind: lr, optimizer: {" +
+         optimizer + "}}\n";
+}
+
+const char* const kRareOptimizers[] = {
+    "kind: momentum",
+    "kind: adagrad",
+    "kind: rmsprop",
+    "kind: group_lasso_ftrl",
+    "kind: adamw",
+    "schedule: {kind: step, decay_steps: 1}",
+    "schedule: {kind: polynomial, decay_steps: 1}",
+};
+
 }  // namespace
 
 TEST_CASE("each example file loads", "[job][docs]") {
@@ -110,6 +127,9 @@ TEST_CASE("each example in the documentation loads, and each key is documented",
     Load("/docs/configuration.yaml", block, &keys);
   }
   Load("/rare.yaml", kRareKeys, &keys);
+  for (const char* const optimizer : kRareOptimizers) {
+    Load("/rare.yaml", WithOptimizer(optimizer), &keys);
+  }
   Load("quickstart.yaml", ReadSource("examples/quickstart.yaml"), &keys);
   CHECK(keys.contains("format.event_time.unit"));  // the list of keys is not empty by mistake
   CHECK(keys.contains("serving.catalogue.id_column"));

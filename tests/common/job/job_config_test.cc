@@ -51,6 +51,10 @@ std::string WithOptimizer(const std::string& optimizer) {
   return kInput + "model: {kind: lr, optimizer: {" + optimizer + "}}\n";
 }
 
+freshet::proto::Optimizer OptimizerOf(const std::string& optimizer) {
+  return Job(WithOptimizer(optimizer)).model.embedding_variables(0).optimizer();
+}
+
 }  // namespace
 
 TEST_CASE("a small worker config gets good defaults", "[job]") {
@@ -207,24 +211,24 @@ TEST_CASE("delimiters may be a tab or of several characters", "[job]") {
 }
 
 TEST_CASE("optimizers have their own defaults", "[job]") {
-  const auto optimizer_of = [](const std::string& optimizer) {
-    return Job(WithOptimizer(optimizer)).model.embedding_variables(0).optimizer();
-  };
-  CHECK(optimizer_of("kind: sgd").sgd().learning_rate() == 0.01F);
-  CHECK(optimizer_of("kind: ftrl").ftrl().learning_rate() == 0.05F);
-  CHECK(optimizer_of("kind: ftrl").ftrl().beta() == 1.0F);
-  CHECK(optimizer_of("kind: ftrl").ftrl().l1() == 0.0F);
-  CHECK(optimizer_of("kind: adam").adam().learning_rate() == 0.001F);
-  CHECK(optimizer_of("kind: adam").adam().beta1() == 0.9F);
-  CHECK(optimizer_of("kind: adam").adam().beta2() == 0.999F);
-  CHECK(optimizer_of("kind: adam").adam().epsilon() == 1e-8F);
-  CHECK(optimizer_of("learning_rate: 0.5").adagrad().learning_rate() == 0.5F);
+  CHECK(OptimizerOf("kind: sgd").sgd().learning_rate() == 0.01F);
+  CHECK(OptimizerOf("kind: ftrl").ftrl().learning_rate() == 0.05F);
+  CHECK(OptimizerOf("kind: ftrl").ftrl().beta() == 1.0F);
+  CHECK(OptimizerOf("kind: ftrl").ftrl().l1() == 0.0F);
+  CHECK(OptimizerOf("kind: adam").adam().learning_rate() == 0.001F);
+  CHECK(OptimizerOf("kind: adam").adam().beta1() == 0.9F);
+  CHECK(OptimizerOf("kind: adam").adam().beta2() == 0.999F);
+  CHECK(OptimizerOf("kind: adam").adam().epsilon() == 1e-8F);
+  CHECK(OptimizerOf("learning_rate: 0.5").adagrad().learning_rate() == 0.5F);
 }
 
 TEST_CASE("a setting of another optimizer is an error that names it", "[job]") {
   CHECK(Errors(WithOptimizer("kind: adagrad, beta1: 0.9")) ==
         "4: 'beta1' is a setting of adam; those of adagrad are: learning_rate, "
-        "initial_accumulator, epsilon");
+        "initial_accumulator, epsilon, row_wise, accumulator_decay");
+  CHECK(Errors(WithOptimizer("kind: ftrl, l21: 1")) ==
+        "4: 'l21' is a setting of group_lasso_ftrl; those of ftrl are: learning_rate, beta, l1, "
+        "l2");
   CHECK(Errors(WithOptimizer("kind: sgd, learning_rat: 0.1")) ==
         "4: unknown key 'learning_rat' in 'model.optimizer'; did you mean 'learning_rate'?");
   CHECK(Errors(WithOptimizer("kind: adagard")) ==
@@ -236,10 +240,109 @@ TEST_CASE("settings that cannot work are refused", "[job]") {
         "4: 'learning_rate' must be above 0");
   CHECK(Errors(WithOptimizer("kind: adam, beta1: 1")) == "4: 'beta1' must be below 1, got 1");
   CHECK(Errors(WithOptimizer("kind: ftrl, l1: -1")) ==
-        "4: 'l1' must be a number of at least 0, got '-1'");
+        "4: 'l1' must be a number from 0 to 1e+09, got '-1'");
   CHECK(Errors(WithOptimizer("kind: adagrad, initial_accumulator: 0, epsilon: 0")) ==
         "4: 'epsilon' must be above 0 when initial_accumulator is 0");
   CHECK(Errors(WithOptimizer("kind: ftrl, beta: 0")) == "4: 'beta' must be above 0 when l2 is 0");
+  CHECK(Errors(WithOptimizer("kind: group_lasso_ftrl, beta: 0")) ==
+        "4: 'beta' must be above 0 when l2 is 0");
+  CHECK(Errors(WithOptimizer("accumulator_decay: 0.9, epsilon: 0")) ==
+        "4: 'epsilon' must be above 0 when accumulator_decay is below 1");
+  CHECK(Errors(WithOptimizer("accumulator_decay: 1.5")) ==
+        "4: 'accumulator_decay' must be at most 1, got 1.5");
+  CHECK(Errors(WithOptimizer("kind: adamw, learning_rate: 0.5, weight_decay: 3")) ==
+        "4: 'weight_decay' must be at most 1 / learning_rate: a step takes learning_rate * "
+        "weight_decay of the value away");
+  CHECK(Errors(WithOptimizer("kind: sgd, clip_norm: 0")) == "4: 'clip_norm' must be above 0");
+  CHECK(Errors(WithOptimizer("kind: sgd, weight_min: 1, weight_max: 0")) ==
+        "4: 'weight_min' must be at most weight_max, which is 0");
+}
+
+TEST_CASE("each kind of optimizer has its settings", "[job]") {
+  const auto momentum = OptimizerOf("kind: momentum, nesterov: true").momentum();
+  CHECK(momentum.learning_rate() == 0.01F);
+  CHECK(momentum.momentum() == 0.9F);
+  CHECK(momentum.nesterov());
+  const auto adagrad = OptimizerOf("row_wise: true, accumulator_decay: 0.99").adagrad();
+  CHECK(adagrad.row_wise());
+  CHECK(adagrad.accumulator_decay() == 0.99F);
+  const auto rmsprop = OptimizerOf("kind: rmsprop, momentum: 0.5, centered: true").rmsprop();
+  CHECK(rmsprop.learning_rate() == 0.01F);
+  CHECK(rmsprop.decay() == 0.99F);
+  CHECK(rmsprop.epsilon() == 1e-8F);
+  CHECK(rmsprop.momentum() == 0.5F);
+  CHECK(rmsprop.centered());
+  const auto adamw = OptimizerOf("kind: adamw, beta2: 0.99").adamw();
+  CHECK(adamw.learning_rate() == 0.001F);
+  CHECK(adamw.beta1() == 0.9F);
+  CHECK(adamw.beta2() == 0.99F);
+  CHECK(adamw.weight_decay() == 0.01F);
+  const auto grouped =
+      OptimizerOf("kind: group_lasso_ftrl, l1: 1, l2: 2, l21: 3").group_lasso_ftrl();
+  CHECK(grouped.beta() == 1.0F);
+  CHECK(grouped.l1() == 1.0F);
+  CHECK(grouped.l2() == 2.0F);
+  CHECK(grouped.l21() == 3.0F);
+}
+
+TEST_CASE("clipping, regularisation and bounds go with every kind", "[job]") {
+  const auto optimizer = OptimizerOf(
+      "kind: sgd, l1: 0.1, l2: 0.2, weight_min: -1, weight_max: 0, clip_value: 3, clip_norm: 4");
+  CHECK(optimizer.l1() == 0.1F);
+  CHECK(optimizer.l2() == 0.2F);
+  CHECK(optimizer.weight_min() == -1.0F);
+  CHECK(optimizer.has_weight_max());
+  CHECK(optimizer.weight_max() == 0.0F);
+  CHECK(optimizer.clip_value() == 3.0F);
+  CHECK(optimizer.clip_norm() == 4.0F);
+  CHECK_FALSE(OptimizerOf("kind: sgd").has_weight_min());
+  const auto ftrl = OptimizerOf("kind: ftrl, l1: 0.1, clip_value: 1");
+  CHECK(ftrl.l1() == 0.0F);
+  CHECK(ftrl.ftrl().l1() == 0.1F);
+  CHECK(ftrl.clip_value() == 1.0F);
+}
+
+TEST_CASE("what does nothing leaves the model as it was", "[job]") {
+  const std::string bytes = OptimizerOf("kind: adagrad").SerializeAsString();
+  CHECK(OptimizerOf("kind: adagrad, accumulator_decay: 1, row_wise: false, l1: 0, l2: 0, "
+                    "schedule: {kind: constant}")
+            .SerializeAsString() == bytes);
+}
+
+TEST_CASE("a schedule has the settings of its kind", "[job]") {
+  using Schedule = freshet::proto::LearningRateSchedule;
+  const auto schedule_of = [](const std::string& text) {
+    return OptimizerOf("learning_rate: 0.1, schedule: {" + text + "}").schedule();
+  };
+  CHECK(schedule_of("warmup_steps: 9").warmup_steps() == 9);
+  const Schedule step = schedule_of("kind: step, decay_steps: 5");
+  CHECK(step.kind() == Schedule::STEP);
+  CHECK(step.decay_steps() == 5);
+  CHECK(step.decay_rate() == 0.5F);
+  CHECK(schedule_of("kind: exponential, decay_steps: 5, decay_rate: 0.9").decay_rate() == 0.9F);
+  const Schedule polynomial =
+      schedule_of("kind: polynomial, decay_steps: 5, power: 2, end_learning_rate: 0.01");
+  CHECK(polynomial.power() == 2.0F);
+  CHECK(polynomial.end_learning_rate() == 0.01F);
+  CHECK(schedule_of("kind: cosine, decay_steps: 5").kind() == Schedule::COSINE);
+  CHECK(schedule_of("kind: inverse_sqrt, warmup_steps: 7").decay_steps() == 7);
+  CHECK(schedule_of("kind: inverse_sqrt, warmup_steps: 7, decay_steps: 8").decay_steps() == 8);
+}
+
+TEST_CASE("a schedule that cannot work is refused", "[job]") {
+  const auto errors_of = [](const std::string& text) {
+    return Errors(WithOptimizer("learning_rate: 0.1, schedule: {" + text + "}"));
+  };
+  CHECK(errors_of("kind: cosine") == "4: 'decay_steps' is missing");
+  CHECK(errors_of("kind: inverse_sqrt") == "4: 'decay_steps' is missing, as is warmup_steps");
+  CHECK(errors_of("kind: step, decay_steps: 5, decay_rate: 0") ==
+        "4: 'decay_rate' must be above 0");
+  CHECK(errors_of("kind: cosine, decay_steps: 5, end_learning_rate: 1") ==
+        "4: 'end_learning_rate' must be at most learning_rate, which is 0.1");
+  CHECK(errors_of("kind: cosine, decay_steps: 5, power: 2") ==
+        "4: 'power' is a setting of polynomial; those of cosine are: warmup_steps, decay_steps, "
+        "end_learning_rate");
+  CHECK(errors_of("kind: cosinus").starts_with("4: 'kind' cannot be 'cosinus'"));
 }
 
 TEST_CASE("the bias learns as the features do, unless told otherwise", "[job]") {
