@@ -111,7 +111,7 @@ class Candidates {
   uint64_t bytes() const;
 
  private:
-  static constexpr uint32_t kBucketBits = 8;
+  static constexpr uint32_t kBucketBits = 10;
 
   // Hash and equality of slots by their keys; a key may be looked up as it is.
   struct SlotHash {

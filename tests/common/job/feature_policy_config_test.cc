@@ -148,8 +148,7 @@ TEST_CASE("settings that cannot work are refused with their line", "[job]") {
         "6: 'evict_every_steps' has no rule to carry out: none evicts");
   CHECK(Errors(Config("  eviction: {evict_strategy: lfu}\n")) ==
         "6: 'evict_strategy' belongs to max_bytes, which is not set");
-  CHECK(Errors(Config("  value_type: f64\n"))
-            .starts_with("6: 'value_type' cannot be 'f64'; did you mean"));
+  CHECK(Errors(Config("  value_type: f64\n")).starts_with("6: 'value_type' cannot be 'f64'"));
   CHECK(Errors(Config("", ", admission: {bloom: true}"))
             .starts_with("3: unknown key 'bloom' in 'slots[1].admission'"));
 }
