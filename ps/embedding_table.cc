@@ -100,7 +100,7 @@ void EmbeddingTable::Push(std::span<const Key> keys,
         for (size_t i = 0; i < block.size(); ++i) {
           slots[i] = slots[i] == kNoRow ? MakeRow(block[i]) : slots[i];
           CopyIfPending(block[i], slots[i]);
-          changes_.MarkDirty(slots[i], block[i]);
+          MarkDirty(block[i], slots[i]);
           RowMeta& meta = rows_.meta(slots[i]);
           meta.frequency += meta.frequency == std::numeric_limits<uint32_t>::max() ? 0 : 1;
           meta.last_update = std::max(meta.last_update, context.event_time_s);
@@ -153,6 +153,7 @@ void EmbeddingTable::DeleteRow(Key key, RowSlot slot) {
 
 CutSize EmbeddingTable::BeginCut(bool full) {
   changes_.Flip(full, rows_.live());
+  dirty_keys_.Flip(full);
   const CutSize size{.rows = changes_.pending(), .tombstones = changes_.tombstones().size()};
   copy_next_ = 0;
   copy_walk_ = 0;
@@ -176,13 +177,13 @@ bool EmbeddingTable::CopyCut(size_t max_rows) {
   if (copy_done_) {
     return false;
   }
-  if (changes_.walk_all()) {
+  if (dirty_keys_.pending_all()) {
     copy_walk_ = index_.Walk(
         copy_walk_, max_rows, [this](Key key, RowSlot slot) { CopyIfPending(key, slot); });
     copy_done_ = copy_walk_ == 0;
     return !copy_done_;
   }
-  const std::span<const Key> left = changes_.pending_keys().subspan(copy_next_);
+  const std::span<const Key> left = dirty_keys_.pending().subspan(copy_next_);
   const std::span<const Key> keys = left.first(std::min(max_rows, left.size()));
   ForEachBlock(
       index_,
@@ -198,6 +199,13 @@ bool EmbeddingTable::CopyCut(size_t max_rows) {
   copy_next_ += keys.size();
   copy_done_ = keys.size() == left.size();
   return !copy_done_;
+}
+
+void EmbeddingTable::MarkDirty(Key key, RowSlot slot) {
+  if (!changes_.IsDirty(slot)) {
+    changes_.MarkDirty(slot);
+    dirty_keys_.Add(key, rows_.rows());
+  }
 }
 
 void EmbeddingTable::CopyIfPending(Key key, RowSlot slot) {
@@ -224,6 +232,7 @@ EmbeddingRows EmbeddingTable::TakeCut() {
 
 void EmbeddingTable::EndCut(bool committed) {
   changes_.Unflip(committed, copied_, rows_.live());
+  dirty_keys_.Unflip(committed);
   copy_done_ = true;
   cut_ = {};
   copied_ = {};

@@ -10,6 +10,7 @@
 #include "common/version_log/part_file.h"
 #include "proto/model.pb.h"
 #include "ps/change_tracker.h"
+#include "ps/dirty_keys.h"
 #include "ps/initializer.h"
 #include "ps/optimizer/optimizer.h"
 #include "ps/row_index.h"
@@ -51,7 +52,9 @@ class EmbeddingTable {
 
   uint64_t rows() const { return rows_.rows(); }
 
-  uint64_t bytes() const { return rows_.bytes() + index_.bytes() + changes_.bytes(); }
+  uint64_t bytes() const {
+    return rows_.bytes() + index_.bytes() + changes_.bytes() + dirty_keys_.bytes();
+  }
 
   // A key without a row yields the initial value and makes no row. keys, positions [n];
   // values [.. * dim]. Allocates nothing.
@@ -87,6 +90,7 @@ class EmbeddingTable {
  private:
   RowSlot MakeRow(Key key);
   void DeleteRow(Key key, RowSlot slot);
+  void MarkDirty(Key key, RowSlot slot);
   void CopyIfPending(Key key, RowSlot slot);
   void Copy(Key key, RowSlot slot);
 
@@ -97,6 +101,7 @@ class EmbeddingTable {
   RowStore rows_;
   RowIndex index_;
   ChangeTracker changes_;
+  DirtyKeys dirty_keys_;
 
   // Of the cut under way.
   EmbeddingRows cut_;

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "common/model/feature_policy.h"
 #include "ps/optimizer/ledger.h"
 #include "ps/optimizer/optimizer_check.h"
 
@@ -40,10 +41,37 @@ Status CheckLedger(const std::string& where, const proto::EmbeddingVariable& var
       return InvalidArgument("{}: a ledger begins at zero, it takes no other initializer", where);
     }
   }
+  if (variable.value_type() != proto::F32) {
+    return InvalidArgument("{}: value_type is {}, a ledger has F32: it needs each of its bits",
+                           where,
+                           proto::ValueType_Name(variable.value_type()));
+  }
+  // It is there to count each sample once; a row that begins late or goes would hide a lost one.
+  if (variable.policy().ByteSizeLong() > 0) {
+    return InvalidArgument("{}: a ledger takes no feature policy: it counts every sample", where);
+  }
   return absl::OkStatus();
 }
 
-Status CheckEmbedding(const std::string& where, const proto::EmbeddingVariable& variable) {
+Status CheckLifeOfFeatures(const std::string& where,
+                           const proto::EmbeddingVariable& variable,
+                           uint32_t slot_count) {
+  FRESHET_RETURN_IF_ERROR(Annotate(CheckFeaturePolicy(variable.policy(), slot_count), where));
+  const uint64_t max_bytes = variable.policy().capacity().max_bytes();
+  const uint64_t value_bytes =
+      variable.dim() * (variable.value_type() == proto::F32 ? sizeof(float) : sizeof(uint16_t));
+  if (max_bytes > 0 && max_bytes < value_bytes) {
+    return InvalidArgument("{}: eviction.max_bytes is {}, the value of one row alone takes {}",
+                           where,
+                           max_bytes,
+                           value_bytes);
+  }
+  return absl::OkStatus();
+}
+
+Status CheckEmbedding(const std::string& where,
+                      const proto::EmbeddingVariable& variable,
+                      uint32_t slot_count) {
   if (variable.dim() == 0 || variable.dim() > kMaxDim) {
     return InvalidArgument("{}: dim is {}, must be 1 to {}", where, variable.dim(), kMaxDim);
   }
@@ -57,6 +85,10 @@ Status CheckEmbedding(const std::string& where, const proto::EmbeddingVariable& 
         "{}: the initializers fill {} columns of {}", where, columns, variable.dim());
   }
   FRESHET_RETURN_IF_ERROR(CheckOptimizer(where, variable.optimizer()));
+  if (!proto::ValueType_IsValid(variable.value_type())) {
+    return InvalidArgument("{}: value_type {} is unknown", where, int{variable.value_type()});
+  }
+  FRESHET_RETURN_IF_ERROR(CheckLifeOfFeatures(where, variable, slot_count));
   return variable.optimizer().has_ledger() ? CheckLedger(where, variable) : absl::OkStatus();
 }
 
@@ -82,7 +114,8 @@ Status CheckModel(const proto::ModelSpec& model) {
   std::set<std::string> names;
   for (const proto::EmbeddingVariable& variable : model.embedding_variables()) {
     const std::string where = "embedding variable " + variable.name();
-    FRESHET_RETURN_IF_ERROR(CheckEmbedding(where, variable));
+    FRESHET_RETURN_IF_ERROR(
+        CheckEmbedding(where, variable, static_cast<uint32_t>(model.slots_size())));
     if (variable.name().empty() || !names.insert(variable.name()).second) {
       return InvalidArgument("{}: the name is empty or taken by another variable", where);
     }

@@ -40,6 +40,22 @@ class RowBits {
     return count;
   }
 
+  // The first set bit at or after `from`; kNoRow if there is none.
+  RowSlot NextSet(RowSlot from) const {
+    size_t word = from / 64;
+    if (word >= words_.size()) {
+      return kNoRow;
+    }
+    uint64_t bits = words_[word] & (~uint64_t{0} << (from % 64));
+    while (bits == 0) {
+      if (++word == words_.size()) {
+        return kNoRow;
+      }
+      bits = words_[word];
+    }
+    return static_cast<RowSlot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+  }
+
   // The first word, at or after that of slot `from`, that has a clear bit: the slot of this bit.
   // Beyond the last slot if there is none.
   size_t NextClear(size_t from) const {

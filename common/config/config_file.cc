@@ -209,6 +209,11 @@ bool ConfigSection::Has(std::string_view key) const {
   return node_->Find(key) != nullptr;
 }
 
+bool ConfigSection::HasMap(std::string_view key) const {
+  const auto* entry = node_->Find(key);
+  return entry != nullptr && entry->value.kind == YamlNode::Kind::kMap;
+}
+
 std::vector<std::string> ConfigSection::Keys() const {
   std::vector<std::string> keys;
   if (node_->yaml != nullptr) {

@@ -19,6 +19,8 @@ class ConfigFile;
 class ConfigSection {
  public:
   bool Has(std::string_view key) const;
+  // Is it there, with a map as its value? For keys that take a value or a map.
+  bool HasMap(std::string_view key) const;
   // The keys that the file has here, in its order. Does not make them known.
   std::vector<std::string> Keys() const;
 

@@ -8,6 +8,7 @@
 #include "common/config/config_file.h"
 #include "common/config/delimited.h"
 #include "common/config/nearest.h"
+#include "common/job/feature_policy_config.h"
 #include "common/job/optimizer_config.h"
 #include "common/sample/feature_mapper.h"
 
@@ -114,11 +115,15 @@ proto::Slot ReadSlot(const ConfigSection& section, const SampleFormat& format) {
   return slot;
 }
 
-std::vector<proto::Slot> ReadSlots(const ConfigSection& root, const SampleFormat& format) {
+// Rules of slots are added to `policy`.
+std::vector<proto::Slot> ReadSlots(const ConfigSection& root,
+                                   const SampleFormat& format,
+                                   proto::FeaturePolicy* policy) {
   std::vector<proto::Slot> slots;
   std::set<std::string> names;
   const std::vector<ConfigSection> sections = root.Sections("slots");
   for (const ConfigSection& section : sections) {
+    ReadSlotRules(section, static_cast<uint32_t>(slots.size()), policy);
     slots.push_back(ReadSlot(section, format));
     if (!names.insert(slots.back().name()).second) {
       section.Fail("name",
@@ -142,6 +147,8 @@ ModelSettings ReadModel(const ConfigSection& section) {
   section.InRange("factors", 1U, kMaxFactors, &model.factors);
   section.InRange("init_stddev", 0.0F, 100.0F, &model.init_stddev);
   section.Optional("seed", &model.seed);
+  model.value_type = ReadValueType(section);
+  model.policy = ReadFeaturePolicy(section);
   model.optimizer =
       ReadOptimizer(section.Section("optimizer"), model.kind == "ledger" ? "ledger" : "adagrad");
   if (model.kind == "ledger" && !model.optimizer.has_ledger()) {
@@ -179,15 +186,23 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
   const ConfigSection root = file.root();
   ReadStream(file, root.Section("stream"), &job.stream);
   ReadFormat(root.Section("format"), &job.format);
-  std::vector<proto::Slot> slots = ReadSlots(root, job.format);
   const ConfigSection model = root.Section("model");
-  const ModelSettings settings = ReadModel(model);
+  ModelSettings settings = ReadModel(model);
+  std::vector<proto::Slot> slots = ReadSlots(root, job.format, &settings.policy);
+  FinishFeaturePolicy(model,
+                      static_cast<uint32_t>(slots.size()),
+                      !job.format.event_time_column.empty(),
+                      &settings.policy);
   ReadTraining(root.Section("training"), &job.training);
 
   // With a stand-in for the slots, so that their errors, which have been told, are not told again.
   proto::Slot stand_in;
   stand_in.set_name("slot");
-  if (const auto declared = DeclareModel(settings, {stand_in}); !declared.ok()) {
+  ModelSettings checked = settings;
+  if (checked.kind != "ledger") {
+    checked.policy.Clear();  // whose errors have been told too
+  }
+  if (const auto declared = DeclareModel(checked, {stand_in}); !declared.ok()) {
     model.Fail("kind", fmt::format("does not work: {}", MessageOf(declared.status())));
   }
   FRESHET_RETURN_IF_ERROR(file.Finish());

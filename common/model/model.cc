@@ -6,6 +6,7 @@
 #include <set>
 #include <string_view>
 
+#include "common/model/feature_policy.h"
 #include "common/model/fm.h"
 #include "common/model/ledger.h"
 #include "common/model/lr.h"
@@ -94,6 +95,24 @@ Status CheckOptimizer(const std::string& name, const proto::Optimizer& optimizer
   return absl::OkStatus();
 }
 
+// The life of features; an empty policy stays out of the model and its hash.
+Status AddPolicy(const ModelSettings& settings,
+                 int slot_count,
+                 proto::EmbeddingVariable* variable) {
+  const bool has_policy = settings.policy.ByteSizeLong() > 0;
+  if (settings.kind == "ledger" && (has_policy || settings.value_type != proto::F32)) {
+    return InvalidArgument(
+        "model ledger: it takes no admission, eviction or serving_filter, and its value_type is "
+        "f32: it counts every sample");
+  }
+  variable->set_value_type(settings.value_type);
+  if (has_policy) {
+    FRESHET_RETURN_IF_ERROR(CheckFeaturePolicy(settings.policy, static_cast<uint32_t>(slot_count)));
+    *variable->mutable_policy() = settings.policy;
+  }
+  return absl::OkStatus();
+}
+
 void AddInitializers(const ModelSettings& settings, proto::EmbeddingVariable* variable) {
   proto::Initializer* linear = variable->add_initializers();
   linear->set_kind(proto::Initializer::ZEROS);
@@ -154,6 +173,7 @@ StatusOr<proto::ModelSpec> DeclareModel(const ModelSettings& settings,
   variable->set_dim(layout.dim);
   variable->set_seed(settings.seed);
   AddInitializers(settings, variable);
+  FRESHET_RETURN_IF_ERROR(AddPolicy(settings, spec.slots_size(), variable));
   if (settings.kind == "ledger") {
     variable->mutable_optimizer()->mutable_ledger();
     return spec;

@@ -40,6 +40,8 @@ struct ModelSettings {
   uint64_t seed = 1;
   proto::Optimizer optimizer;
   proto::Optimizer dense_optimizer;
+  proto::ValueType value_type = proto::F32;  // of every embedding variable
+  proto::FeaturePolicy policy;               // likewise; a ledger has none
 };
 
 // Fills in the variables that a model of this kind declares:

@@ -91,6 +91,32 @@ TEST_CASE("a model that makes no sense is refused by the name of its variable", 
         test::InitializerOf(proto::Initializer::UNIFORM, 1);
     CHECK_THAT(Refusal(model), Contains("a ledger begins at zero"));
   }
+  SECTION("ledger whose features live and die") {
+    model.mutable_embedding_variables(1)->mutable_policy()->set_evict_every_steps(5);
+    CHECK_THAT(Refusal(model), Contains("ledger: a ledger takes no feature policy"));
+  }
+  SECTION("ledger of half its bits") {
+    model.mutable_embedding_variables(1)->set_value_type(proto::BF16);
+    CHECK_THAT(Refusal(model), Contains("ledger: value_type is BF16, a ledger has F32"));
+  }
+  SECTION("value type") {
+    model.mutable_embedding_variables(0)->set_value_type(static_cast<proto::ValueType>(9));
+    CHECK(Refusal(model) == "embedding variable weights: value_type 9 is unknown");
+  }
+  SECTION("feature policy") {
+    auto* policy = model.mutable_embedding_variables(0)->mutable_policy();
+    policy->mutable_rules()->mutable_admission()->set_admit_probability(2);
+    CHECK(Refusal(model) ==
+          "embedding variable weights: admission.admit_probability is 2, must be in [0, 1]");
+  }
+  SECTION("no room for a row") {
+    auto* policy = model.mutable_embedding_variables(0)->mutable_policy();
+    policy->mutable_capacity()->set_max_bytes(11);
+    policy->set_evict_every_steps(1);
+    CHECK(Refusal(model) ==
+          "embedding variable weights: eviction.max_bytes is 11, the value of one row alone takes "
+          "12");
+  }
   SECTION("dense ledger") {
     *model.mutable_dense_variables(0)->mutable_optimizer() = test::LedgerOf();
     CHECK_THAT(Refusal(model), Contains("only an embedding variable can be a ledger"));

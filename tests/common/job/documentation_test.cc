@@ -55,9 +55,10 @@ format:
   label: {column: a, positive_at_least: 1}
   weight: {column: a}
   event_time: {column: a}
-slots: [{name: a, column: a}]
+slots: [{name: a, column: a, admission: {}, eviction: {}, serving_filter: {}}]
 model:
   kind: lr
+  admission: {filter_freq: 2, bloom: {max_element_size: 10}}
   optimizer: {kind: adam}
   dense_optimizer: {kind: ftrl}
 )";

@@ -372,7 +372,8 @@ TEST_CASE("libsvm has one slot and no columns", "[job]") {
                       "slots: [{name: f, column: a}, {name: g}]\nmodel: {kind: lr}\n") ==
         "2: unknown key 'columns' in 'format'; known: kind, label\n"
         "3: 'slots' must list one slot only: a libsvm line has no columns to tell them apart\n"
-        "3: unknown key 'column' in 'slots[0]'; known: name, side");
+        "3: unknown key 'column' in 'slots[0]'; known: admission, eviction, name, "
+        "serving_filter, side");
 }
 
 TEST_CASE("the model's hash tells models apart, and stays", "[job]") {
