@@ -3,7 +3,7 @@
 
 namespace freshet {
 
-// How often a key was seen in a batch, weighted as its samples are, and how often clicked.
+// How many samples of a batch had a key, and how many of those were clicks.
 struct KeyCount {
   float shows = 1.0F;
   float clicks = 0.0F;
