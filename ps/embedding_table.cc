@@ -69,7 +69,8 @@ EmbeddingTable::EmbeddingTable(const proto::EmbeddingVariable& variable)
 
 void EmbeddingTable::Pull(std::span<const Key> keys,
                           std::span<const uint32_t> positions,
-                          std::span<float> values) const {
+                          std::span<float> values,
+                          uint32_t /*slot*/) const {
   ForEachBlock(
       index_,
       keys,
@@ -114,6 +115,12 @@ void EmbeddingTable::Push(std::span<const Key> keys,
         optimizer_->Apply(std::span(updates).first(block.size()), context.step);
       });
 }
+
+// No rule of a table depends on the clock.
+void EmbeddingTable::Advance(const StreamClock& /*clock*/) {}
+
+// Every row is in memory.
+void EmbeddingTable::Announce(std::span<const Key> /*keys*/) {}
 
 uint64_t EmbeddingTable::Delete(std::span<const Key> keys) {
   uint64_t deleted = 0;

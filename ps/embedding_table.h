@@ -57,10 +57,11 @@ class EmbeddingTable {
   }
 
   // A key without a row yields the initial value and makes no row. keys, positions [n];
-  // values [.. * dim]. Allocates nothing.
+  // values [.. * dim]. Allocates nothing. `slot`: as in PushContext.
   void Pull(std::span<const Key> keys,
             std::span<const uint32_t> positions,
-            std::span<float> values) const;
+            std::span<float> values,
+            uint32_t slot = 0) const;
 
   // Makes rows for new keys, then applies one gradient per key. A key that comes twice is applied
   // twice. gradients [.. * dim].
@@ -68,6 +69,12 @@ class EmbeddingTable {
             std::span<const uint32_t> positions,
             std::span<const float> gradients,
             const PushContext& context);
+
+  // The stream has come so far, here or in another table: said of every push, before its keys.
+  void Advance(const StreamClock& clock);
+
+  // These keys will be pulled soon. A hint, for rows that lie on disk.
+  void Announce(std::span<const Key> keys);
 
   // Returns how many of the keys had a row.
   uint64_t Delete(std::span<const Key> keys);

@@ -22,6 +22,11 @@ PsMetrics::PsMetrics()
                                       LatencyBuckets())),
       repeated_pushes(metrics_.Counter("freshet_ps_repeated_pushes_total",
                                        "Pushes that came again and were not applied again")),
+      announced_keys(metrics_.Counter("freshet_ps_announced_keys_total",
+                                      "Keys of announcements that were taken up")),
+      dropped_announcements(
+          metrics_.Counter("freshet_ps_dropped_announcements_total",
+                           "Announcements of keys left out, as too many were under way")),
       deleted_rows(metrics_.Counter("freshet_ps_deleted_rows_total", "Rows deleted by request")),
       rows(metrics_.Gauge("freshet_ps_rows", "Embedding rows held")),
       bytes(metrics_.Gauge("freshet_ps_bytes", "Memory of rows, their index and dense variables")),
@@ -50,6 +55,14 @@ void PsMetrics::CountRefusedPush(const Status& status) {
       .Counter("freshet_ps_refused_pushes_total",
                "Pushes of which nothing was applied, by reason",
                {{"reason", ReasonOf(status)}})
+      .Increment();
+}
+
+void PsMetrics::CountBadGradients(uint32_t worker) {
+  metrics_
+      .Counter("freshet_ps_bad_gradient_pushes_total",
+               "Pushes refused for a gradient that is NaN, infinite or too large, by worker",
+               {{"worker", std::to_string(worker)}})
       .Increment();
 }
 

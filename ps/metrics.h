@@ -3,6 +3,9 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 
+#include <cstdint>
+#include <string>
+
 #include "common/metrics/metrics.h"
 #include "common/status.h"
 
@@ -17,6 +20,8 @@ class PsMetrics {
 
   void CountRefusedPush(const Status& status);
   void CountRefusedPull(const Status& status);
+  // `worker` is one of the session's, so that there are no more counters than workers.
+  void CountBadGradients(uint32_t worker);
 
  private:
   Metrics metrics_;  // before those that live in it
@@ -27,6 +32,8 @@ class PsMetrics {
   prometheus::Counter& push_keys;
   prometheus::Histogram& push_seconds;
   prometheus::Counter& repeated_pushes;
+  prometheus::Counter& announced_keys;
+  prometheus::Counter& dropped_announcements;
   prometheus::Counter& deleted_rows;
   prometheus::Gauge& rows;
   prometheus::Gauge& bytes;

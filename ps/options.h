@@ -13,6 +13,8 @@ struct PsOptions {
   // Pulls being answered at a time, further ones are refused with ResourceExhausted. Bounds the
   // memory that answers take; workers keep a few each.
   uint32_t max_pulls_in_flight = 1024;
+  // Announcements under way at a time, further ones are dropped. Bounds the memory of their keys.
+  uint32_t max_announcements_in_flight = 64;
 };
 
 }  // namespace freshet::ps

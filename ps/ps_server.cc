@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "ps/announce_service.h"
 #include "ps/cut_service.h"
 #include "ps/metrics.h"
 #include "ps/owner_thread.h"
@@ -27,6 +28,7 @@ struct PsServer::Impl {
   Impl(const PsOptions& options, const Env& env)
       : owners(StartOwners(options.owner_threads)),
         training(options, current, owners, metrics, env.clock),
+        announce(options, current, owners, metrics),
         cut(options, current, owners, metrics, env.clock, env.files) {
     restore.emplace(options, current, owners, metrics, env.clock, env.files);
   }
@@ -44,6 +46,7 @@ struct PsServer::Impl {
   CurrentSession current;
   OwnerThreads owners;
   TrainingService training;
+  AnnounceService announce;
   CutService cut;
   std::optional<RestoreService> restore;
   std::unique_ptr<rpc::Server> server;
@@ -58,6 +61,7 @@ StatusOr<std::unique_ptr<PsServer>> PsServer::Start(const PsOptions& options, co
   auto impl = std::make_unique<Impl>(options, env);
   impl->server = std::move(server);
   impl->training.Register(*impl->server);
+  impl->announce.Register(*impl->server);
   impl->cut.Register(*impl->server);
   impl->restore->Register(*impl->server);
   impl->server->Start();

@@ -13,6 +13,7 @@ Session::Session(const proto::RestoreRequest& request, uint32_t owner_threads)
       ownership_(PartitionMap(request.partition_count(), request.servers()),
                  request.server(),
                  owner_threads),
+      workers_(request.workers()),
       bsp_(request.bsp()),
       applied_(request.workers()),
       gate_(request.workers()) {}

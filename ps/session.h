@@ -30,6 +30,8 @@ class Session {
 
   const Ownership& ownership() const { return ownership_; }
 
+  uint32_t workers() const { return workers_; }
+
   // Aborted: it is being restored, or closed.
   Status CheckOpen() const;
   // Aborted: it is closed.
@@ -78,6 +80,7 @@ class Session {
 
   const Epoch epoch_;
   const Ownership ownership_;
+  const uint32_t workers_;
   const bool bsp_;
   CutState cut_;  // has a lock of its own
 

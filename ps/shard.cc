@@ -46,6 +46,12 @@ void Shard::Declare(const proto::ModelSpec& model) {
   }
 }
 
+void Shard::Advance(const StreamClock& clock) {
+  for (const auto& table : embeddings_) {
+    table->Advance(clock);
+  }
+}
+
 bool Shard::OwnsKey(Key key) const {
   const PartitionId partition = ownership_->partitions().PartitionOf(key);
   return ownership_->OwnsPartition(partition) && ownership_->ThreadOf(partition) == thread_;

@@ -41,6 +41,9 @@ class Shard {
   // Only those that this shard owns.
   DenseTable& dense(uint32_t variable) { return *dense_[variable]; }
 
+  // The clock of the stream, as a push says it, for every embedding variable. Before its rows.
+  void Advance(const StreamClock& clock);
+
   // Loads what this shard owns of a part; keys of others are skipped. DataLoss if the part does not
   // fit the model. The model is declared.
   Status Load(const PartContents& contents);

@@ -10,6 +10,11 @@ namespace {
 
 using Runs = google::protobuf::RepeatedPtrField<proto::KeyRun>;
 
+// A model without slots has keys all the same: those of slot 0.
+uint32_t SlotCount(const proto::ModelSpec& model) {
+  return std::max(1U, static_cast<uint32_t>(model.slots_size()));
+}
+
 Status CheckRuns(const proto::ModelSpec& model, const Runs& runs, size_t payload_bytes) {
   uint64_t keys = 0;
   for (const proto::KeyRun& run : runs) {
@@ -17,6 +22,12 @@ Status CheckRuns(const proto::ModelSpec& model, const Runs& runs, size_t payload
       return InvalidArgument("embedding variable {}: the model has {}",
                              run.variable(),
                              model.embedding_variables_size());
+    }
+    if (run.slot() >= SlotCount(model)) {
+      return InvalidArgument("embedding variable {}: its run is of slot {}, the model has {} slots",
+                             model.embedding_variables(static_cast<int>(run.variable())).name(),
+                             run.slot(),
+                             model.slots_size());
     }
     keys += run.keys();
   }
@@ -137,9 +148,12 @@ StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
   for (const proto::KeyRun& run : runs) {
     const auto& variable = model.embedding_variables(static_cast<int>(run.variable()));
     const OwnedRun whole{.variable = run.variable(),
+                         .slot = run.slot(),
                          .keys = {next, run.keys()},
                          .first_float = split.floats,
-                         .floats = uint64_t{run.keys()} * variable.dim()};
+                         .floats = uint64_t{run.keys()} * variable.dim(),
+                         .first_key = split.keys,
+                         .run_keys = run.keys()};
     FRESHET_RETURN_IF_ERROR(CheckUnique(variable.name(), whole.keys));
     FindOwners(ownership, whole.keys, owners);
     if (const auto foreign = std::find(owners.begin(), owners.end(), kForeign);

@@ -18,10 +18,13 @@ namespace freshet::ps {
 // Which of a run's keys one owner thread has.
 struct OwnedRun {
   uint32_t variable = 0;
+  uint32_t slot = 0;  // index into the model's slots
   std::span<const Key> keys = {};
   std::span<const uint32_t> positions = {};  // of the keys in the run; empty: all of it, in order
   uint64_t first_float = 0;  // where the run's rows begin among the floats of the payload
   uint64_t floats = 0;       // keys of the run * dim
+  uint64_t first_key = 0;    // where the run begins among the keys, and the counts, of the payload
+  uint64_t run_keys = 0;     // keys of the run
 };
 
 struct DensePart {
@@ -30,8 +33,9 @@ struct DensePart {
   uint64_t floats = 0;
 };
 
-// The payload of a pull, a push or a delete, checked and sorted out by owner thread.
-// The floats lie as the payload has them: rows of all runs, then dense variables.
+// The payload of a pull, a push, an announcement or a delete, checked and sorted out by owner
+// thread. The floats lie as the payload has them: rows of all runs, then dense variables; counts,
+// if there are any, behind them.
 struct SplitPayload {
   uint64_t keys = 0;
   uint64_t floats = 0;
@@ -51,8 +55,8 @@ struct SplitPayload {
 };
 
 // `payload` begins with the keys of all runs. InvalidArgument: it holds fewer keys than the runs
-// say; an unknown variable; a key or dense variable of another server; in debug builds also a key
-// that comes twice in a run.
+// say; an unknown variable or slot; a key or dense variable of another server; in debug builds also
+// a key that comes twice in a run.
 StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
                                     const Ownership& ownership,
                                     const google::protobuf::RepeatedPtrField<proto::KeyRun>& runs,

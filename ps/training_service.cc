@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
+#include "common/model/feature_policy.h"
 #include "common/rpc/typed.h"
+#include "ps/count_check.h"
 #include "ps/gradient_check.h"
 #include "ps/model_check.h"
 #include "ps/split.h"
@@ -26,6 +29,12 @@ Status CheckSize(const char* what, uint64_t got, uint64_t expected) {
                                what,
                                got,
                                expected);
+}
+
+bool AnyRules(const proto::ModelSpec& model) {
+  return std::any_of(model.embedding_variables().begin(),
+                     model.embedding_variables().end(),
+                     [](const auto& variable) { return HasRules(variable.policy()); });
 }
 
 // Adds up what one owner thread holds. It may know more variables than those before it, if it heard
@@ -65,9 +74,25 @@ struct TrainingService::PushWork {
   std::shared_ptr<Session> session;
   SplitPayload split;
   std::vector<uint32_t> threads;
+  bool advances = false;  // every table must hear how far the stream has come
+
+  std::span<const Key> keys() const { return payload.as<Key>(0, split.keys); }
 
   std::span<const float> gradients() const {
     return payload.as<float>(split.keys * sizeof(Key), split.floats);
+  }
+
+  // None if the push brings none.
+  std::span<const KeyCount> counts() const {
+    return payload.as<KeyCount>(split.keys * sizeof(Key) + split.floats * sizeof(float),
+                                request.counts() ? split.keys : 0);
+  }
+
+  bool empty() const { return request.runs_size() == 0 && request.dense_size() == 0; }
+
+  uint64_t bytes() const {
+    const uint64_t count_bytes = request.counts() ? split.keys * sizeof(KeyCount) : 0;
+    return split.keys * sizeof(Key) + split.floats * sizeof(float) + count_bytes;
   }
 };
 
@@ -214,7 +239,7 @@ void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
         const std::span<float> floats = work->answer.as<float>(0, work->split.floats);
         for (const OwnedRun& run : work->split.by_owner[thread]) {
           shard.embedding(run.variable)
-              .Pull(run.keys, run.positions, floats.subspan(run.first_float, run.floats));
+              .Pull(run.keys, run.positions, floats.subspan(run.first_float, run.floats), run.slot);
         }
         if (thread == 0) {
           for (const DensePart& part : work->split.dense) {
@@ -244,26 +269,43 @@ void TrainingService::FinishPull(PullWork& work, const Status& status) {
 
 Status TrainingService::PreparePush(PushWork& work) const {
   FRESHET_ASSIGN_OR_RETURN(work.session, current_.Find(work.request.epoch()));
-  const bool empty = work.request.runs_size() == 0 && work.request.dense_size() == 0;
-  if (empty) {
+  const StatusOr<std::shared_ptr<const proto::ModelSpec>> model = work.session->model();
+  if (work.empty()) {
     // May come before the model is declared, from a worker that has nothing to train on.
     work.split.by_owner.resize(owners_.size());
-    return CheckSize("push", work.payload.size(), 0);
+    FRESHET_RETURN_IF_ERROR(CheckSize("push", work.payload.size(), 0));
+  } else {
+    FRESHET_RETURN_IF_ERROR(model.status());
+    FRESHET_RETURN_IF_ERROR(CheckPush(**model, work));
   }
-  FRESHET_ASSIGN_OR_RETURN(const auto model, work.session->model());
+  // A push that only says that its worker leaves has trained nothing, and keeps no order in bsp: if
+  // it moved the clock, rows would depend on when it came.
+  const bool leaves = work.empty() && work.request.last();
+  work.advances = model.ok() && !leaves && AnyRules(**model);
+  work.threads = work.split.Owners();
+  if (work.advances) {
+    work.threads.resize(owners_.size());
+    std::iota(work.threads.begin(), work.threads.end(), 0U);
+  }
+  return absl::OkStatus();
+}
+
+Status TrainingService::CheckPush(const proto::ModelSpec& model, PushWork& work) const {
   FRESHET_ASSIGN_OR_RETURN(work.split,
-                           SplitByOwner(*model,
+                           SplitByOwner(model,
                                         work.session->ownership(),
                                         work.request.runs(),
                                         work.request.dense(),
                                         work.payload.bytes()));
-  const uint64_t key_bytes = work.split.keys * sizeof(Key);
-  FRESHET_RETURN_IF_ERROR(
-      CheckSize("push", work.payload.size(), key_bytes + work.split.floats * sizeof(float)));
-  FRESHET_RETURN_IF_ERROR(CheckGradients(
-      *model, work.request, work.payload.as<Key>(0, work.split.keys), work.gradients()));
-  work.threads = work.split.Owners();
-  return absl::OkStatus();
+  FRESHET_RETURN_IF_ERROR(CheckSize("push", work.payload.size(), work.bytes()));
+  if (work.request.counts()) {
+    FRESHET_RETURN_IF_ERROR(CheckCounts(model, work.request, work.keys(), work.counts()));
+  }
+  const Status status = CheckGradients(model, work.request, work.keys(), work.gradients());
+  if (!status.ok() && work.request.worker() < work.session->workers()) {
+    metrics_.CountBadGradients(work.request.worker());
+  }
+  return status;
 }
 
 void TrainingService::Push(proto::PushRequest request, Buffer payload, rpc::Responder respond) {
@@ -285,12 +327,11 @@ void TrainingService::Push(proto::PushRequest request, Buffer payload, rpc::Resp
     done(status);
     return;
   }
-  const Session::PushOrder order{
-      .worker = work->request.worker(),
-      .sequence = work->request.sequence(),
-      .step = work->request.step(),
-      .last = work->request.last(),
-      .empty = work->request.runs_size() == 0 && work->request.dense_size() == 0};
+  const Session::PushOrder order{.worker = work->request.worker(),
+                                 .sequence = work->request.sequence(),
+                                 .step = work->request.step(),
+                                 .last = work->request.last(),
+                                 .empty = work->empty()};
   if (work->session->BeginPush(
           order, [this, work] { Apply(work); }, std::move(done))) {
     metrics_.repeated_pushes.Increment();
@@ -303,24 +344,33 @@ void TrainingService::Apply(const std::shared_ptr<PushWork>& work) {
       picked,
       work->session->epoch(),
       [work](Shard& shard, size_t i) {
-        const uint32_t thread = work->threads[i];
-        const std::span<const float> gradients = work->gradients();
-        const PushContext context{.event_time_s = SecondsOf(work->request.event_time_ms()),
-                                  .step = work->request.stream_step()};
-        for (const OwnedRun& run : work->split.by_owner[thread]) {
-          shard.embedding(run.variable)
-              .Push(
-                  run.keys, run.positions, gradients.subspan(run.first_float, run.floats), context);
-        }
-        if (thread == 0) {
-          for (const DensePart& part : work->split.dense) {
-            shard.dense(part.variable)
-                .Push(gradients.subspan(part.first_float, part.floats), context.step);
-          }
-        }
+        ApplyTo(shard, *work, work->threads[i]);
         return absl::OkStatus();
       },
       [this, work](const Status& status) { FinishPush(*work, status); });
+}
+
+// What the push has for one owner thread.
+void TrainingService::ApplyTo(Shard& shard, const PushWork& work, uint32_t thread) {
+  const std::span<const float> gradients = work.gradients();
+  const std::span<const KeyCount> counts = work.counts();
+  PushContext context{.event_time_s = SecondsOf(work.request.event_time_ms()),
+                      .step = work.request.stream_step()};
+  if (work.advances) {
+    shard.Advance({.step = context.step, .event_time_s = context.event_time_s});
+  }
+  for (const OwnedRun& run : work.split.by_owner[thread]) {
+    context.slot = run.slot;
+    context.counts = counts.empty() ? counts : counts.subspan(run.first_key, run.run_keys);
+    shard.embedding(run.variable)
+        .Push(run.keys, run.positions, gradients.subspan(run.first_float, run.floats), context);
+  }
+  if (thread == 0) {
+    for (const DensePart& part : work.split.dense) {
+      shard.dense(part.variable)
+          .Push(gradients.subspan(part.first_float, part.floats), context.step);
+    }
+  }
 }
 
 void TrainingService::FinishPush(PushWork& work, const Status& status) {

@@ -41,9 +41,11 @@ class TrainingService {
   // Fills in what the request says; InvalidArgument if it makes no sense.
   Status PreparePull(PullWork& work) const;
   Status PreparePush(PushWork& work) const;
+  Status CheckPush(const proto::ModelSpec& model, PushWork& work) const;
   // Post the work to the owner threads.
   void Read(const std::shared_ptr<PullWork>& work);
   void Apply(const std::shared_ptr<PushWork>& work);
+  static void ApplyTo(Shard& shard, const PushWork& work, uint32_t thread);
   void FinishPull(PullWork& work, const Status& status);
   void FinishPush(PushWork& work, const Status& status);
 

@@ -162,15 +162,23 @@ bool BatchReader::Emit(size_t index) {
     return false;
   }
   state_.partitions[index] = source.state();
-  return queue_.Put(ReadBatch{.batch = source.Take(), .after = state_});
+  Batch batch = source.Take();
+  if (options_.on_batch) {
+    options_.on_batch(batch);
+  }
+  return queue_.Put(ReadBatch{.batch = std::move(batch), .after = state_});
 }
 
 Status BatchReader::Open(size_t first) {
   for (size_t i = first; i < state_.names->size(); ++i) {
-    FRESHET_ASSIGN_OR_RETURN(
-        std::unique_ptr<PartitionSource> source,
-        PartitionSource::Open(
-            stream_, parser_, clock_, metrics_, (*state_.names)[i], state_.partitions[i]));
+    FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<PartitionSource> source,
+                             PartitionSource::Open(stream_,
+                                                   parser_,
+                                                   clock_,
+                                                   metrics_,
+                                                   (*state_.names)[i],
+                                                   state_.partitions[i],
+                                                   options_.details));
     sources_.push_back(std::move(source));
   }
   return absl::OkStatus();

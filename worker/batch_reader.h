@@ -10,6 +10,7 @@
 
 #include "common/env/clock.h"
 #include "common/job/job_config.h"
+#include "common/model/batch_builder.h"
 #include "common/sample/sample_format.h"
 #include "common/status.h"
 #include "common/stream/stream.h"
@@ -24,6 +25,9 @@ struct BatchReaderOptions {
   uint32_t worker = 0;
   uint32_t workers = 1;
   TrainingSettings training;
+  KeyDetails details = {};  // that batches have
+  // Told of each batch when it is made, before it waits in the queue. On the reader's thread.
+  std::function<void(const Batch&)> on_batch = {};
 };
 
 // Turns the worker's partitions of a stream into batches, on a thread of its own. A batch comes

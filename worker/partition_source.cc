@@ -15,13 +15,14 @@ StatusOr<std::unique_ptr<PartitionSource>> PartitionSource::Open(Stream& stream,
                                                                  Clock& clock,
                                                                  WorkerMetrics& metrics,
                                                                  const std::string& name,
-                                                                 const PartitionState& from) {
+                                                                 const PartitionState& from,
+                                                                 KeyDetails details) {
   std::unique_ptr<PartitionReader> reader;
   if (!from.finished) {
     FRESHET_ASSIGN_OR_RETURN(reader, stream.Open(name, from.offset));
   }
   return std::unique_ptr<PartitionSource>(
-      new PartitionSource(std::move(reader), parser, clock, metrics, name, from));
+      new PartitionSource(std::move(reader), parser, clock, metrics, name, from, details));
 }
 
 PartitionSource::PartitionSource(std::unique_ptr<PartitionReader> reader,
@@ -29,14 +30,15 @@ PartitionSource::PartitionSource(std::unique_ptr<PartitionReader> reader,
                                  Clock& clock,
                                  WorkerMetrics& metrics,
                                  std::string name,
-                                 const PartitionState& from)
+                                 const PartitionState& from,
+                                 KeyDetails details)
     : reader_(std::move(reader)),
       parser_(parser),
       clock_(clock),
       metrics_(metrics),
       name_(std::move(name)),
       state_(from),
-      builder_(1) {}
+      builder_(1, details) {}
 
 StatusOr<PartitionSource::State> PartitionSource::Fill(size_t batch_size) {
   Record record;

@@ -23,13 +23,15 @@ class PartitionSource {
     kEnded,    // there never will be
   };
 
-  // Reads `stream` from `from` on. All borrowed things outlive the source.
+  // Reads `stream` from `from` on; batches have these details of their keys. All borrowed things
+  // outlive the source.
   static StatusOr<std::unique_ptr<PartitionSource>> Open(Stream& stream,
                                                          const SampleParser& parser,
                                                          Clock& clock,
                                                          WorkerMetrics& metrics,
                                                          const std::string& name,
-                                                         const PartitionState& from);
+                                                         const PartitionState& from,
+                                                         KeyDetails details = {});
 
   // Reads until the batch is full or there is nothing to read. Records that are no sample are
   // counted, logged now and then, and skipped.
@@ -53,7 +55,8 @@ class PartitionSource {
                   Clock& clock,
                   WorkerMetrics& metrics,
                   std::string name,
-                  const PartitionState& from);
+                  const PartitionState& from,
+                  KeyDetails details);
 
   void Add(const Record& record);
 

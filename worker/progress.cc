@@ -6,20 +6,37 @@
 #include "common/check.h"
 
 namespace freshet::worker {
+namespace {
+
+uint64_t BatchesBefore(const proto::StartSessionRequest& request) {
+  uint64_t most = 0;
+  for (const proto::WorkerState& state : request.states()) {
+    if (state.worker() == request.worker()) {
+      return state.batches();
+    }
+    most = std::max<uint64_t>(most, state.batches());
+  }
+  return most;
+}
+
+}  // namespace
 
 Progress::Progress(const proto::StartSessionRequest& request, bool bsp)
-    : epoch_(request.epoch()), worker_(request.worker()), bsp_(bsp) {
+    : epoch_(request.epoch()),
+      worker_(request.worker()),
+      bsp_(bsp),
+      batches_before_(BatchesBefore(request)),
+      batches_(batches_before_) {
   for (const proto::WorkerState& state : request.states()) {
     if (state.worker() % request.workers() == worker_) {
-      RestoreEvaluation(state, state.worker() == worker_);
+      RestoreEvaluation(state);
     }
   }
 }
 
 // The window is not restored: its version, which is the one restored, has taken it.
-void Progress::RestoreEvaluation(const proto::WorkerState& state, bool own) {
+void Progress::RestoreEvaluation(const proto::WorkerState& state) {
   total_.Merge(EvaluationSums(state.evaluation()));
-  batches_ += own ? state.batches() : 0;
   event_time_ms_ = std::max(event_time_ms_, state.event_time_watermark_ms());
   newest_arrival_ms_ = std::max(newest_arrival_ms_, state.newest_arrival_ms());
 }

@@ -38,7 +38,12 @@ class Progress {
 
   // Takes over the evaluation sums that `request` has for this worker: those of the states whose
   // worker is this one modulo the number of workers, so that none is lost when workers get fewer.
+  // A worker without a state of its own, when workers get more, counts its batches on from those of
+  // the furthest worker: rules in steps would take its rows for old ones otherwise.
   Progress(const proto::StartSessionRequest& request, bool bsp);
+
+  // Batches that the worker had trained when the session began. Thread-safety: any thread.
+  uint64_t batches_before() const { return batches_before_; }
 
   // ---- The training thread. Waits end with false when the session does.
 
@@ -93,7 +98,7 @@ class Progress {
 
   using Answer = std::function<void()>;
 
-  void RestoreEvaluation(const proto::WorkerState& state, bool own);
+  void RestoreEvaluation(const proto::WorkerState& state);
   bool Await(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready);
   bool End(const Status& why, bool failed);
   void Apply(const Outcome& outcome);
@@ -104,6 +109,7 @@ class Progress {
   const uint64_t epoch_;
   const uint32_t worker_;
   const bool bsp_;
+  const uint64_t batches_before_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -118,7 +124,7 @@ class Progress {
   std::optional<PendingPause> pause_;
   // As of step acknowledged_.
   std::optional<StreamState> positions_;
-  uint64_t batches_ = 0;
+  uint64_t batches_;
   int64_t event_time_ms_ = 0;
   int64_t newest_arrival_ms_ = 0;
   EvaluationSums total_;

@@ -11,6 +11,7 @@
 #include "common/status.h"
 #include "proto/model.pb.h"
 #include "worker/metrics.h"
+#include "worker/ps_messages.h"
 #include "worker/retrier.h"
 #include "worker/step.h"
 
@@ -25,12 +26,12 @@ struct PsClientOptions {
 };
 
 // All parameter servers as one. Deals keys out to the servers that own them, and puts answers
-// together; the layout of payloads is in proto/ps.proto. Calls are repeated until they succeed.
+// together. Calls are repeated until they succeed, but for announcements.
 //
-// Each method returns at once, and calls `done` once: when all servers have done it, with the first
-// error that a further try would not mend, or with Cancelled after Close. On a transport thread, or
-// inside the method if no server is concerned. Steps stay alive until then.
-// Thread-safety: one thread, which also closes.
+// Each method returns at once, and calls its `done` once: when all servers have done it, with the
+// first error that a further try would not mend, or with Cancelled after Close. On a transport
+// thread, or inside the method if no server is concerned. Steps stay alive until then.
+// Thread-safety: one thread, which also closes; Announce any thread, before Close.
 class PsClient {
  public:
   using Done = std::function<void(const Status&)>;
@@ -49,22 +50,20 @@ class PsClient {
   // count steps, and see a lost push as a gap in the sequence, which is the step's number.
   void Push(const std::shared_ptr<Step>& step, Done done);
 
+  // Tells the servers which keys of theirs the batch has, ahead of its pull. A hint: sent once, and
+  // nobody hears what became of it.
+  void Announce(const Batch& batch);
+
   // Fails what is under way with Cancelled. Nothing may be called after it but the destructor.
   void Close();
 
  private:
   class Countdown;
 
-  std::vector<uint32_t> DenseOf(uint32_t server) const;
-  bool Concerns(const Step& step, uint32_t server) const;
-  rpc::Message PullMessage(const Step& step, uint32_t server) const;
-  rpc::Message PushMessage(const Step& step, uint32_t server) const;
-  Status TakeRows(const rpc::Message& answer, uint32_t server, Step* step) const;
-
   const proto::ModelSpec model_;
   const PsClientOptions options_;
   const PartitionMap partitions_;
-  std::vector<size_t> dense_sizes_;  // elements, per dense variable
+  const PsMessages messages_;
   Retrier retrier_;
   std::vector<std::unique_ptr<rpc::Channel>> channels_;  // by server; gone before the retrier
 };

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/model/feature_policy.h"
 #include "worker/log.h"
 #include "worker/trainer.h"
 
@@ -19,21 +20,41 @@ PsClientOptions ClientOptions(const JobConfig& job, const proto::StartSessionReq
   return options;
 }
 
+// What the rules of the model's variable need to know of keys.
+KeyDetails DetailsFor(const proto::ModelSpec& model) {
+  KeyDetails details;
+  for (const proto::EmbeddingVariable& variable : model.embedding_variables()) {
+    details.counts = details.counts || NeedsCounts(variable.policy());
+    details.slots = details.slots || HasSlotRules(variable.policy());
+  }
+  return details;
+}
+
+BatchReaderOptions ReaderOptions(const JobConfig& job,
+                                 const proto::StartSessionRequest& request,
+                                 PsClient& client) {
+  BatchReaderOptions options{.worker = request.worker(),
+                             .workers = request.workers(),
+                             .training = job.training,
+                             .details = DetailsFor(job.model)};
+  if (job.training.announce) {
+    options.on_batch = [&client](const Batch& batch) { client.Announce(batch); };
+  }
+  return options;
+}
+
 }  // namespace
 
 Session::Session(const SessionContext& context, const proto::StartSessionRequest& request)
     : context_(context),
       request_(request),
       progress_(request, context.job.training.consistency == Consistency::kBsp),
+      client_(context.env, context.job.model, ClientOptions(context.job, request), context.metrics),
       reader_(context.stream,
               context.parser,
               context.env.clock,
               context.metrics,
-              {.worker = request.worker(),
-               .workers = request.workers(),
-               .training = context.job.training}),
-      client_(
-          context.env, context.job.model, ClientOptions(context.job, request), context.metrics) {}
+              ReaderOptions(context.job, request, client_)) {}
 
 void Session::Run() {
   if (!progress_.ended()) {
@@ -94,6 +115,7 @@ void Session::TrainAll() {
       context_.options.on_news();
     }
   }
+  reader_.Join();   // it announces through the client
   client_.Close();  // its callbacks know the trainer
 }
 

@@ -52,8 +52,8 @@ class Session {
   const SessionContext context_;
   const proto::StartSessionRequest request_;
   Progress progress_;
-  BatchReader reader_;
   PsClient client_;
+  BatchReader reader_;  // uses the client
 };
 
 }  // namespace freshet::worker

@@ -13,6 +13,8 @@ namespace freshet::worker {
 struct Step {
   uint64_t number = 0;  // from 1 in each session; also the sequence of its push
   bool last = false;    // carries no batch: says that no more will follow
+  // Batches that this worker has trained since its stream began, this one included.
+  uint64_t stream_step = 0;
   Batch batch;
   StreamState after;  // once the batch is trained
 

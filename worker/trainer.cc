@@ -90,6 +90,8 @@ bool Trainer::PullAhead() {
     auto step = std::make_shared<Step>();
     step->number = ++steps_;
     step->last = batch->last;
+    // Each step of the session is a batch, but for the last.
+    step->stream_step = progress_.batches_before() + step->number - (step->last ? 1 : 0);
     step->batch = std::move(batch->batch);
     step->after = std::move(batch->after);
     pulled_.push_back(step);

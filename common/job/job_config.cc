@@ -170,6 +170,7 @@ void ReadTraining(const ConfigSection& section, TrainingSettings* training) {
   training->consistency = consistency == 0 ? Consistency::kAsp : Consistency::kBsp;
   section.InRange("batches_ahead", 0U, kMaxInFlight, &training->batches_ahead);
   section.InRange("pushes_in_flight", 1U, kMaxInFlight, &training->pushes_in_flight);
+  section.Optional("announce", &training->announce);
   section.Milliseconds("rpc_timeout", &training->rpc_timeout_ms);
   if (training->rpc_timeout_ms < 1 || training->rpc_timeout_ms > kMaxMilliseconds) {
     section.Fail("rpc_timeout", "must be from 1ms to 1h");

@@ -24,6 +24,9 @@ struct TrainingSettings {
   Consistency consistency = Consistency::kAsp;
   uint32_t batches_ahead = 3;  // pulled before they are computed; bsp: none
   uint32_t pushes_in_flight = 3;
+  // Tell servers which keys a batch has as soon as it is read: those with a disk tier bring the
+  // rows up meanwhile.
+  bool announce = false;
   int64_t rpc_timeout_ms = 2000;  // of one try; tries go on until the session ends
 };
 

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "common/feature_life.h"
 #include "common/key.h"
 #include "common/sample/sample.h"
 
@@ -17,6 +18,10 @@ struct SparseInput {
   std::vector<uint32_t> rows;          // index into keys
   std::vector<float> values;
   std::vector<uint16_t> slots;
+
+  // Of each key, where KeyDetails asked for it; else empty.
+  std::vector<KeyCount> counts;
+  std::vector<uint16_t> key_slots;
 };
 
 struct Batch {

@@ -70,14 +70,40 @@ struct BatchBuilder::Impl {
     batch.inputs.resize(1);
     batch.inputs[0].sample_begin.push_back(0);
     unique.Clear();
+    counted_in.clear();
   }
 
+  // The feature whose key lies at `row`, of the sample that is being added.
+  void AddDetails(uint32_t row, uint16_t slot, bool clicked) {
+    SparseInput& input = batch.inputs[0];
+    if (details.slots && row == input.key_slots.size()) {
+      input.key_slots.push_back(slot);
+    }
+    if (!details.counts) {
+      return;
+    }
+    const size_t sample = batch.size();
+    if (row == input.counts.size()) {
+      input.counts.push_back({.shows = 0.0F, .clicks = 0.0F});
+      counted_in.push_back(0);
+    }
+    if (counted_in[row] != sample) {
+      counted_in[row] = sample;
+      input.counts[row].shows += 1.0F;
+      input.counts[row].clicks += clicked ? 1.0F : 0.0F;
+    }
+  }
+
+  KeyDetails details;
   Batch batch;
   UniqueKeys unique;
+  std::vector<size_t> counted_in;  // per key counted: the last sample that had it, from 1
 };
 
-BatchBuilder::BatchBuilder(size_t embedding_variables) : impl_(std::make_unique<Impl>()) {
+BatchBuilder::BatchBuilder(size_t embedding_variables, KeyDetails details)
+    : impl_(std::make_unique<Impl>()) {
   FRESHET_CHECK(embedding_variables == 1);
+  impl_->details = details;
   impl_->Begin();
 }
 
@@ -91,10 +117,15 @@ void BatchBuilder::Add(const Sample& sample, uint64_t sample_id, int64_t arrival
   batch.max_event_time_ms = std::max(batch.max_event_time_ms, sample.event_time_ms);
   batch.newest_arrival_ms = std::max(batch.newest_arrival_ms, arrival_ms);
   SparseInput& input = batch.inputs[0];
+  const bool with_details = impl_->details.counts || impl_->details.slots;
   for (const Feature& feature : sample.features) {
-    input.rows.push_back(impl_->unique.IndexOf(feature.key, &input.keys));
+    const uint32_t row = impl_->unique.IndexOf(feature.key, &input.keys);
+    input.rows.push_back(row);
     input.values.push_back(feature.value);
     input.slots.push_back(feature.slot);
+    if (with_details) {
+      impl_->AddDetails(row, feature.slot, sample.label > 0.0F);
+    }
   }
   input.sample_begin.push_back(static_cast<uint32_t>(input.rows.size()));
 }
@@ -117,6 +148,8 @@ Batch BatchBuilder::Take() {
   next.inputs[0].rows.reserve(old.rows.size());
   next.inputs[0].values.reserve(old.values.size());
   next.inputs[0].slots.reserve(old.slots.size());
+  next.inputs[0].counts.reserve(old.counts.size());
+  next.inputs[0].key_slots.reserve(old.key_slots.size());
   impl_->Begin();
   return taken;
 }

@@ -24,6 +24,10 @@ EffectiveRules RulesOfSlot(const proto::FeaturePolicy& policy, const proto::Slot
 // push counts as one sample.
 bool NeedsCounts(const proto::FeaturePolicy& policy);
 
+// True if there is any rule at all: keys are admitted, evicted or kept from serving. Then every
+// server must hear of every push, because its clock moves on with them.
+bool HasRules(const proto::FeaturePolicy& policy);
+
 // True if keys of different slots are judged differently: then a run of keys in a push must come
 // from one slot.
 bool HasSlotRules(const proto::FeaturePolicy& policy);

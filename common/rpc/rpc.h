@@ -24,6 +24,7 @@ enum class Method : uint16_t {
   kRestore = 7,
   kDelete = 8,
   kPsStats = 9,
+  kAnnounce = 10,
   // coordinator, for members
   kJoin = 20,
   kHeartbeat = 21,

@@ -12,15 +12,21 @@ namespace {
 constexpr std::chrono::milliseconds kTimeout{60000};
 
 template <typename Request>
-void Describe(const Sender& sender, const Batch& batch, Request& request) {
+void DescribeRuns(const Sender& sender, const Batch& batch, Request& request) {
   request.set_epoch(sender.epoch);
   request.set_worker(sender.worker);
-  request.set_step(sender.step);
   for (const Run& run : batch.runs) {
     proto::KeyRun& added = *request.add_runs();
     added.set_variable(run.variable);
     added.set_keys(static_cast<uint32_t>(run.keys.size()));
+    added.set_slot(run.slot);
   }
+}
+
+template <typename Request>
+void Describe(const Sender& sender, const Batch& batch, Request& request) {
+  DescribeRuns(sender, batch, request);
+  request.set_step(sender.step);
   request.mutable_dense()->Assign(batch.dense.begin(), batch.dense.end());
 }
 
@@ -54,12 +60,23 @@ rpc::Message PushMessage(const Sender& sender, const Batch& batch) {
     Append(payload, run.gradients);
   }
   Append(payload, batch.dense_gradients);
+  request.set_stream_step(sender.stream_step);
+  for (const Run& run : batch.runs) {
+    request.set_counts(request.counts() || !run.counts.empty());
+    Append(payload, run.counts);
+  }
   return rpc::MakeMessage(request, BufferOf(payload));
 }
 
 rpc::Message PullMessage(const Sender& sender, const Batch& batch) {
   proto::PullRequest request;
   Describe(sender, batch, request);
+  return rpc::MakeMessage(request, BufferOf(KeysOf(batch)));
+}
+
+rpc::Message AnnounceMessage(const Sender& sender, const Batch& batch) {
+  proto::AnnounceRequest request;
+  DescribeRuns(sender, batch, request);
   return rpc::MakeMessage(request, BufferOf(KeysOf(batch)));
 }
 
@@ -89,6 +106,11 @@ StatusOr<std::vector<float>> Client::Pull(const Sender& sender, const Batch& bat
 
 Status Client::Push(const Sender& sender, const Batch& batch) {
   return channel_->CallAndWait(rpc::Method::kPush, PushMessage(sender, batch), kTimeout).status();
+}
+
+Status Client::Announce(const Sender& sender, const Batch& batch) {
+  return channel_->CallAndWait(rpc::Method::kAnnounce, AnnounceMessage(sender, batch), kTimeout)
+      .status();
 }
 
 StatusOr<proto::CutResponse> Client::Cut(uint64_t epoch, uint64_t version, bool full) {

@@ -8,6 +8,7 @@
 
 #include "common/cluster/partition_map.h"
 #include "common/env/env.h"
+#include "common/feature_life.h"
 #include "common/rpc/rpc.h"
 #include "common/version_log/version_log.h"
 #include "proto/ps.pb.h"
@@ -21,6 +22,8 @@ struct Run {
   uint32_t variable = 0;
   std::vector<Key> keys = {};
   std::vector<float> gradients = {};  // of a push
+  uint32_t slot = 0;
+  std::vector<KeyCount> counts = {};  // of a push; in all runs of a batch or in none
 };
 
 struct Batch {
@@ -35,10 +38,12 @@ struct Sender {
   uint64_t sequence = 0;  // of a push
   uint64_t step = 0;
   bool last = false;
+  uint64_t stream_step = 0;
 };
 
 rpc::Message PushMessage(const Sender& sender, const Batch& batch);
 rpc::Message PullMessage(const Sender& sender, const Batch& batch);
+rpc::Message AnnounceMessage(const Sender& sender, const Batch& batch);
 
 // To one server. Waits for each answer.
 class Client {
@@ -52,6 +57,7 @@ class Client {
   Status Declare(uint64_t epoch, const proto::ModelSpec& model);
   StatusOr<std::vector<float>> Pull(const Sender& sender, const Batch& batch);
   Status Push(const Sender& sender, const Batch& batch);
+  Status Announce(const Sender& sender, const Batch& batch);
   StatusOr<proto::CutResponse> Cut(uint64_t epoch, uint64_t version, bool full = false);
   StatusOr<std::vector<proto::PartFile>> WriteCut(uint64_t epoch, uint64_t version);
   Status EndCut(uint64_t epoch, uint64_t version, bool committed);

@@ -116,6 +116,7 @@ TEST_CASE("a push that is wrong is refused whole", "[ps]") {
   own.resize(4);
   Batch batch = Ones(own);
   std::string reason;
+  bool bad_gradient = false;
   SECTION("a key of another server") {
     batch.runs[0].keys[2] = foreign[0];
     reason =
@@ -139,7 +140,24 @@ TEST_CASE("a push that is wrong is refused whole", "[ps]") {
     batch.runs[0].gradients.pop_back();
     reason = "the payload of the push has 80 bytes, its runs and dense variables say 84";
   }
+  SECTION("a slot that the model does not have") {
+    batch.runs[0].slot = 1;
+    reason = "embedding variable weights: its run is of slot 1, the model has 0 slots";
+  }
+  SECTION("a count too few") {
+    batch.runs[0].counts.resize(3);
+    reason = "the payload of the push has 108 bytes, its runs and dense variables say 116";
+  }
+  SECTION("more clicks than shows") {
+    batch.runs[0].counts.resize(4);
+    batch.runs[0].counts[2] = {.shows = 2.0F, .clicks = 3.0F};
+    reason = fmt::format(
+        "push 1 of worker 0: embedding variable weights has 2 shows and 3 clicks for key {:016x}, "
+        "must be 0 <= clicks <= shows <= 2^24",
+        own[2]);
+  }
   SECTION("a gradient that is no number") {
+    bad_gradient = true;
     batch.runs[0].gradients[7] = std::numeric_limits<float>::quiet_NaN();
     reason = fmt::format(
         "push 1 of worker 0: the gradient of embedding variable weights for key {:016x} is nan in "
@@ -147,12 +165,14 @@ TEST_CASE("a push that is wrong is refused whole", "[ps]") {
         own[2]);
   }
   SECTION("a gradient that is infinite") {
+    bad_gradient = true;
     batch.dense_gradients[0] = -std::numeric_limits<float>::infinity();
     reason =
         "push 1 of worker 0: the gradient of dense variable bias is -inf at element 0, must be "
         "finite and below 2^60";
   }
   SECTION("a gradient whose square is infinite") {
+    bad_gradient = true;
     batch.runs[0].gradients[0] = -2e18F;
     reason = fmt::format(
         "push 1 of worker 0: the gradient of embedding variable weights for key {:016x} is -2e+18 "
@@ -171,9 +191,36 @@ TEST_CASE("a push that is wrong is refused whole", "[ps]") {
   CHECK(cluster.server().rows() == 0);
   CHECK_THAT(cluster.server().MetricsText(),
              Contains("freshet_ps_refused_pushes_total{reason=\"INVALID_ARGUMENT\"} 1"));
+  const std::string counter = "freshet_ps_bad_gradient_pushes_total{worker=\"0\"} 1";
+  CHECK((cluster.server().MetricsText().find(counter) != std::string::npos) == bad_gradient);
   // Its sequence is not used up: the push put right is applied.
   CHECK(cluster.client().Push({.sequence = 1}, Ones(own)).ok());
   CHECK(cluster.server().rows() == 4);
+}
+
+TEST_CASE("bad gradients of a worker that is none of the session's make no counter", "[ps]") {
+  Cluster cluster({});
+  cluster.Restore(1, 0);
+  cluster.Declare(1, SmallModel());
+  Batch batch = Ones(Keys(0, 3));
+  batch.dense_gradients[0] = std::numeric_limits<float>::infinity();
+  CHECK(absl::IsInvalidArgument(cluster.client().Push({.worker = 7, .sequence = 1}, batch)));
+  CHECK_THAT(cluster.server().MetricsText(), !Contains("freshet_ps_bad_gradient_pushes_total"));
+}
+
+TEST_CASE("a push may say how often its keys were seen", "[ps]") {
+  const uint32_t owner_threads = GENERATE(1U, 3U);
+  Cluster cluster({.owner_threads = owner_threads});
+  cluster.Restore(1, 0);
+  cluster.Declare(1, SmallModel());
+  Batch batch = Ones(Keys(0, 50));
+  batch.runs[0].counts.assign(50, {.shows = 3.0F, .clicks = 3.0F});
+  batch.runs.push_back({.variable = 0,
+                        .keys = Keys(50, 70),
+                        .gradients = std::vector<float>(60, 1.0F),
+                        .counts = std::vector<KeyCount>(20, {.shows = 0.0F})});
+  REQUIRE(cluster.client().Push({.sequence = 1}, batch).ok());
+  CHECK(cluster.server().rows() == 70);
 }
 
 TEST_CASE("a pull that is wrong is refused", "[ps]") {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "common/feature_life.h"
 #include "common/rpc/typed.h"
 #include "proto/ps.pb.h"
 #include "tests/worker/fixture.h"
@@ -30,7 +31,9 @@ class FakePs {
     uint64_t sequence = 0;
     bool last = false;
     std::vector<Key> keys;
-    std::vector<float> floats;  // of a push: all gradients
+    std::vector<float> floats;     // of a push: all gradients
+    std::vector<KeyCount> counts;  // of a push that has them
+    std::vector<proto::KeyRun> runs;
   };
 
   // Decides by method and by how many requests of the method came before.
@@ -41,7 +44,8 @@ class FakePs {
     auto server = env.transport->Listen(address);
     REQUIRE(server.ok());
     server_ = *std::move(server);
-    for (const auto method : {rpc::Method::kDeclare, rpc::Method::kPull, rpc::Method::kPush}) {
+    for (const auto method :
+         {rpc::Method::kDeclare, rpc::Method::kPull, rpc::Method::kPush, rpc::Method::kAnnounce}) {
       server_->Handle(method, [this, method](rpc::Message request, rpc::Responder respond) {
         On(method, std::move(request), std::move(respond));
       });
@@ -97,11 +101,11 @@ class FakePs {
   template <typename Request>
   void ReadRuns(const Request& request, const Buffer& body, Seen* seen, size_t* floats) const {
     size_t keys = 0;
+    seen->runs.assign(request.runs().begin(), request.runs().end());
     for (const proto::KeyRun& run : request.runs()) {
       keys += run.keys();
       *floats += run.keys() * model_.embedding_variables(static_cast<int>(run.variable())).dim();
     }
-    *floats += static_cast<size_t>(request.dense_size());
     const auto view = body.as<Key>(0, keys);
     seen->keys.assign(view.begin(), view.end());
   }
@@ -115,16 +119,27 @@ class FakePs {
       const auto pull = rpc::ParseHead<proto::PullRequest>(request);
       FRESHET_CHECK(pull.ok());
       ReadRuns(*pull, request.body, &seen, &floats);
+      floats += static_cast<size_t>(pull->dense_size());
       answer->body = Rows(seen.keys, pull->dense_size());
     } else if (method == rpc::Method::kPush) {
       const auto push = rpc::ParseHead<proto::PushRequest>(request);
       FRESHET_CHECK(push.ok());
       ReadRuns(*push, request.body, &seen, &floats);
-      FRESHET_CHECK(request.body.size() == seen.keys.size() * sizeof(Key) + floats * sizeof(float));
+      floats += static_cast<size_t>(push->dense_size());
+      const size_t counts_at = seen.keys.size() * sizeof(Key) + floats * sizeof(float);
+      const size_t counts = push->counts() ? seen.keys.size() : 0;
+      FRESHET_CHECK(request.body.size() == counts_at + counts * sizeof(KeyCount));
+      const auto counted = request.body.as<KeyCount>(counts_at, counts);
+      seen.counts.assign(counted.begin(), counted.end());
       const auto view = request.body.as<float>(seen.keys.size() * sizeof(Key), floats);
       seen.floats.assign(view.begin(), view.end());
       seen.sequence = push->sequence();
       seen.last = push->last();
+    } else if (method == rpc::Method::kAnnounce) {
+      const auto announcement = rpc::ParseHead<proto::AnnounceRequest>(request);
+      FRESHET_CHECK(announcement.ok());
+      ReadRuns(*announcement, request.body, &seen, &floats);
+      FRESHET_CHECK(request.body.size() == seen.keys.size() * sizeof(Key));
     }
     return seen;
   }

@@ -202,6 +202,30 @@ TEST_CASE("evaluation sums survive a session, also with fewer workers", "[worker
   CHECK(pause.state().window().samples() == 0);
 }
 
+TEST_CASE("batches are counted on from the version's", "[worker]") {
+  std::vector<proto::WorkerState> states(3);
+  for (uint32_t worker = 0; worker < 3; ++worker) {
+    states[worker].set_worker(2 - worker);
+    states[worker].set_batches(10 * (2 - worker));
+  }
+  CHECK(Progress(Request(), false).batches_before() == 0);
+  SECTION("of the worker itself") {
+    proto::StartSessionRequest request = Request(states, 3);
+    request.set_worker(1);
+    CHECK(Progress(request, false).batches_before() == 10);
+  }
+  SECTION("of the furthest worker, for one that is new") {
+    proto::StartSessionRequest request = Request(states, 5);
+    request.set_worker(4);
+    Progress progress(request, false);
+    CHECK(progress.batches_before() == 20);
+    progress.Restore(PositionsAt(0));
+    Begin(progress, 1);
+    progress.Acknowledged(1);
+    CHECK(PauseCall(progress, 1).state().batches() == 21);
+  }
+}
+
 TEST_CASE("the end of a session ends its waits and answers its pause", "[worker]") {
   Progress progress(Request(), false);
   progress.Restore(PositionsAt(0));

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
+#include <random>
+#include <tuple>
 
 #include "common/model/batch_builder.h"
 #include "tests/worker/fake_ps.h"
@@ -29,6 +32,7 @@ struct Client {
   std::shared_ptr<Step> MakeStep(const std::vector<Key>& keys) const {
     auto step = std::make_shared<Step>();
     step->number = 4;
+    step->stream_step = 104;
     BatchBuilder builder(1);
     Sample sample;
     for (const Key key : keys) {
@@ -117,9 +121,127 @@ TEST_CASE("a push brings each server its keys and their gradients", "[worker]") 
     CHECK(head.worker() == 1);
     CHECK(head.sequence() == 4);
     CHECK(head.step() == 4);
+    CHECK(head.stream_step() == 104);
+    CHECK_FALSE(head.counts());
     CHECK(head.event_time_ms() == 77);
     CHECK_FALSE(head.last());
   }
+}
+
+// What a push has for a key: key, slot, its gradients' first, shows, clicks.
+using Entry = std::tuple<Key, uint32_t, float, float, float>;
+
+// What a server has seen of a push, by the runs that its head tells of.
+void Collect(const FakePs::Seen& push, size_t dim, std::vector<Entry>* entries) {
+  size_t i = 0;
+  for (const proto::KeyRun& run : push.runs) {
+    for (const size_t end = i + run.keys(); i < end; ++i) {
+      const KeyCount count = push.counts.empty() ? KeyCount{} : push.counts[i];
+      entries->emplace_back(
+          push.keys[i], run.slot(), push.floats[i * dim], count.shows, count.clicks);
+    }
+  }
+  CHECK(i == push.keys.size());
+}
+
+// Samples with features that come often, twice in a sample, or never again.
+std::vector<Sample> RandomSamples(std::mt19937_64& random) {
+  std::vector<Sample> samples(random() % 30);
+  for (Sample& sample : samples) {
+    sample.label = random() % 3 == 0 ? 1.0F : 0.0F;
+    sample.weight = static_cast<float>(random() % 4);
+    const size_t features = random() % 10;
+    for (size_t i = 0; i < features; ++i) {
+      const auto slot = static_cast<uint16_t>(random() % 6);
+      sample.features.push_back({.key = SplitMix64(random() % 40 * 6 + slot), .slot = slot});
+    }
+  }
+  return samples;
+}
+
+TEST_CASE("servers are pushed every key of a batch with its slot, gradient and count", "[worker]") {
+  const size_t servers = GENERATE(1U, 2U, 4U);
+  const KeyDetails details = GENERATE(KeyDetails{},
+                                      KeyDetails{.counts = true},
+                                      KeyDetails{.slots = true},
+                                      KeyDetails{.counts = true, .slots = true});
+  constexpr size_t kDim = 5;
+  Client client(servers);
+  std::mt19937_64 random(servers);
+  for (int round = 0; round < 20; ++round) {
+    const std::vector<Sample> samples = RandomSamples(random);
+    BatchBuilder builder(1, details);
+    std::map<Key, std::pair<uint32_t, KeyCount>> expected;
+    for (const Sample& sample : samples) {
+      builder.Add(sample, 0, 0);
+      std::map<Key, uint16_t> features;
+      for (const Feature& feature : sample.features) {
+        features[feature.key] = feature.slot;
+      }
+      for (const auto& [key, slot] : features) {
+        auto& [slot_of, count] =
+            expected.try_emplace(key, 0U, KeyCount{.shows = 0.0F}).first->second;
+        slot_of = details.slots ? slot : 0;
+        count.shows += 1.0F;
+        count.clicks += sample.label;
+      }
+    }
+    auto step = std::make_shared<Step>();
+    step->number = static_cast<uint64_t>(round) + 1;
+    step->batch = builder.Take();
+    REQUIRE(client.Pull(step).ok());
+    for (size_t i = 0; i < step->batch.inputs[0].keys.size(); ++i) {
+      const Key key = step->batch.inputs[0].keys[i];
+      REQUIRE(step->embeddings[0][i * kDim + 3] == FakePs::RowValue(key, 3));
+    }
+    step->embedding_gradients = step->embeddings;
+    step->dense_gradients = step->dense;
+    REQUIRE(client.Push(step).ok());
+
+    std::vector<Entry> wanted;
+    for (const auto& [key, of_key] : expected) {
+      const KeyCount count = details.counts ? of_key.second : KeyCount{};
+      wanted.emplace_back(key, of_key.first, FakePs::RowValue(key, 0), count.shows, count.clicks);
+    }
+    std::vector<Entry> got;
+    for (const auto& fake : client.fakes) {
+      const FakePs::Seen push = fake->seen().Get().back();
+      REQUIRE(push.sequence == step->number);
+      CHECK(push.counts.size() == (details.counts ? push.keys.size() : 0));
+      CHECK((details.slots || push.runs.size() <= 1));
+      Collect(push, kDim, &got);
+    }
+    std::sort(got.begin(), got.end());
+    std::sort(wanted.begin(), wanted.end());
+    CHECK(got == wanted);
+  }
+}
+
+TEST_CASE("an announcement brings each server its keys, and a server that fails none of it",
+          "[worker]") {
+  const bool fails = GENERATE(false, true);
+  Client client(3, [fails](rpc::Method, size_t) -> StatusOr<FakePs::Reaction> {
+    return fails ? StatusOr<FakePs::Reaction>(Unavailable("never")) : FakePs::Reaction::kCarryOut;
+  });
+  const std::vector<Key> keys = SpreadKeys(40);
+  client.client->Announce(client.MakeStep(keys)->batch);
+  const PartitionMap partitions(kDefaultPartitionCount, 3);
+  for (uint32_t server = 0; server < 3 && !fails; ++server) {
+    const auto seen =
+        client.fakes[server]->seen().Await([](const auto& all) { return !all.empty(); });
+    std::vector<Key> own;
+    std::copy_if(keys.begin(), keys.end(), std::back_inserter(own), [&](Key key) {
+      return partitions.ServerOfKey(key) == server;
+    });
+    CHECK(seen[0].method == rpc::Method::kAnnounce);
+    CHECK(seen[0].keys == own);
+    proto::AnnounceRequest head;
+    REQUIRE(head.ParseFromString(seen[0].head));
+    CHECK(head.epoch() == 3);
+    CHECK(head.worker() == 1);
+  }
+  client.client->Close();
+  CHECK(client.metrics.rpc_retries.Value() == 0);
 }
 
 TEST_CASE("every server hears of a push, also with nothing for it", "[worker]") {

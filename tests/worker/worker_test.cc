@@ -67,6 +67,29 @@ TEST_CASE("every sample is trained once, by two workers on two servers", "[worke
   CheckLedger(cluster, 1, states);
 }
 
+// Rules that change no row, and of which every push must tell all: slots and counts.
+void AddServingRules(JobConfig* job) {
+  proto::FeaturePolicy& policy = *job->model.mutable_embedding_variables(0)->mutable_policy();
+  proto::SlotRules& slot = *policy.add_slots();
+  slot.set_slot(1);
+  slot.mutable_rules()->mutable_serving()->set_min_frequency(2);
+}
+
+TEST_CASE("with rules by slot and counts every sample is trained once all the same", "[worker]") {
+  const Consistency consistency = GENERATE(Consistency::kAsp, Consistency::kBsp);
+  const StreamDirectory directory;
+  directory.AppendSamples("a.csv", 300, 1);
+  directory.AppendSamples("b.csv", 50, 2);
+  directory.AppendSamples("c.csv", 171, 3);
+  JobConfig job = test::MakeJob(directory.path(), "ledger", consistency);
+  AddServingRules(&job);
+  job.training.announce = true;
+  Cluster cluster(job, 2, 2);
+  cluster.Begin(1);
+  cluster.AwaitFinished();
+  CheckLedger(cluster, 1, cluster.PauseAll(1));
+}
+
 TEST_CASE("at a pause the servers hold what the positions say, and no more", "[worker]") {
   const Consistency consistency = GENERATE(Consistency::kAsp, Consistency::kBsp);
   const StreamDirectory directory;

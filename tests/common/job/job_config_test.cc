@@ -113,6 +113,7 @@ training:
   consistency: bsp
   batches_ahead: 0
   pushes_in_flight: 1
+  announce: true
   rpc_timeout: 500ms
 )");
   CHECK(job.stream.path == "/srv/s");
@@ -152,6 +153,7 @@ training:
   CHECK(job.training.consistency == Consistency::kBsp);
   CHECK(job.training.batches_ahead == 0);
   CHECK(job.training.pushes_in_flight == 1);
+  CHECK(job.training.announce);
   CHECK(job.training.rpc_timeout_ms == 500);
 }
 

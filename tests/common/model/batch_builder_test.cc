@@ -48,6 +48,46 @@ TEST_CASE("a batch carries labels, weights and the largest event time", "[model]
   CHECK(batch.max_event_time_ms == 50);
 }
 
+TEST_CASE("what was not asked for of keys is not there", "[model]") {
+  BatchBuilder builder(1);
+  builder.Add(SampleOf({1, 2}), 0, 0);
+  const Batch batch = builder.Take();
+  CHECK(batch.inputs[0].counts.empty());
+  CHECK(batch.inputs[0].key_slots.empty());
+}
+
+TEST_CASE("a key is counted once per sample, whatever the sample's weight", "[model]") {
+  BatchBuilder builder(1, {.counts = true});
+  Sample click = SampleOf({7, 8, 7});
+  click.label = 1.0F;
+  click.weight = 5.0F;
+  const Sample no_click = SampleOf({9, 7, 9});
+  for (int batch = 0; batch < 2; ++batch) {
+    builder.Add(click, 0, 0);
+    builder.Add(no_click, 1, 0);
+    builder.Add(no_click, 2, 0);
+    const SparseInput input = builder.Take().inputs[0];
+    CHECK(input.keys == std::vector<Key>{7, 8, 9});
+    CHECK(input.counts == std::vector<KeyCount>{
+                              {.shows = 3, .clicks = 1}, {.shows = 1, .clicks = 1}, {.shows = 2}});
+    CHECK(input.key_slots.empty());
+  }
+}
+
+TEST_CASE("each key has the slot of its first use", "[model]") {
+  BatchBuilder builder(1, {.slots = true});
+  Sample sample;
+  sample.features = {{.key = 5, .slot = 2}, {.key = 6, .slot = 0}, {.key = 5, .slot = 1}};
+  builder.Add(sample, 0, 0);
+  builder.Add(sample, 1, 0);
+  CHECK(builder.Take().inputs[0].key_slots == std::vector<uint16_t>{2, 0});
+  sample.features = {{.key = 5, .slot = 1}};
+  builder.Add(sample, 2, 0);
+  const SparseInput next = builder.Take().inputs[0];
+  CHECK(next.key_slots == std::vector<uint16_t>{1});
+  CHECK(next.counts.empty());
+}
+
 TEST_CASE("nothing of a batch is left for the next one", "[model]") {
   BatchBuilder builder(1);
   builder.Add(SampleOf({5, 6}), 0, 99);

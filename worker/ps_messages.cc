@@ -1,0 +1,228 @@
+#include "worker/ps_messages.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "common/check.h"
+#include "common/rpc/typed.h"
+
+namespace freshet::worker {
+namespace {
+
+size_t ElementsOf(const proto::DenseVariable& variable) {
+  size_t elements = 1;
+  for (const uint32_t extent : variable.shape()) {
+    elements *= extent;
+  }
+  return elements;
+}
+
+// Writes arrays one after the other into a buffer made for them.
+class PayloadWriter {
+ public:
+  explicit PayloadWriter(size_t bytes) : payload_(bytes) {}
+
+  template <typename T>
+  void Write(const T* values, size_t count) {
+    if (count == 0) {
+      return;
+    }
+    FRESHET_DCHECK(written_ + count * sizeof(T) <= payload_.size());
+    std::memcpy(payload_.data() + written_, values, count * sizeof(T));
+    written_ += count * sizeof(T);
+  }
+
+  Buffer Take() {
+    FRESHET_CHECK(written_ == payload_.size());
+    return std::move(payload_);
+  }
+
+ private:
+  Buffer payload_;
+  size_t written_ = 0;
+};
+
+size_t KeysOf(std::span<const KeySplit> splits, uint32_t server) {
+  size_t keys = 0;
+  for (const KeySplit& split : splits) {
+    keys += split.OfServer(server).size();
+  }
+  return keys;
+}
+
+template <typename Request>
+void AddRuns(std::span<const KeySplit> splits, uint32_t server, Request* request) {
+  for (size_t variable = 0; variable < splits.size(); ++variable) {
+    for (const KeySplit::Run& run : splits[variable].RunsOfServer(server)) {
+      proto::KeyRun* added = request->add_runs();
+      added->set_variable(static_cast<uint32_t>(variable));
+      added->set_keys(run.keys);
+      added->set_slot(run.slot);
+    }
+  }
+}
+
+void WriteKeys(const Batch& batch,
+               std::span<const KeySplit> splits,
+               uint32_t server,
+               PayloadWriter* payload) {
+  for (size_t variable = 0; variable < splits.size(); ++variable) {
+    const std::vector<Key>& keys = batch.inputs[variable].keys;
+    for (const uint32_t index : splits[variable].OfServer(server)) {
+      payload->Write(&keys[index], 1);
+    }
+  }
+}
+
+bool HasCounts(const Batch& batch) {
+  return std::any_of(batch.inputs.begin(), batch.inputs.end(), [](const SparseInput& input) {
+    return !input.counts.empty();
+  });
+}
+
+// A variable whose keys nobody counted has each of them once, as a push without counts says.
+void WriteCounts(const Step& step, uint32_t server, PayloadWriter* payload) {
+  constexpr KeyCount kOnce;
+  for (size_t variable = 0; variable < step.splits.size(); ++variable) {
+    const std::vector<KeyCount>& counts = step.batch.inputs[variable].counts;
+    for (const uint32_t index : step.splits[variable].OfServer(server)) {
+      payload->Write(counts.empty() ? &kOnce : &counts[index], 1);
+    }
+  }
+}
+
+}  // namespace
+
+PsMessages::PsMessages(const proto::ModelSpec& model, const PartitionMap& partitions, Sender sender)
+    : model_(model), partitions_(partitions), sender_(sender) {
+  for (const proto::DenseVariable& variable : model_.dense_variables()) {
+    dense_sizes_.push_back(ElementsOf(variable));
+  }
+}
+
+std::vector<KeySplit> PsMessages::Split(const Batch& batch) const {
+  std::vector<KeySplit> splits;
+  for (const SparseInput& input : batch.inputs) {
+    splits.push_back(SplitKeys(partitions_, input.keys, input.key_slots));
+  }
+  return splits;
+}
+
+bool PsMessages::Concerns(const Step& step, uint32_t server) const {
+  return KeysOf(step.splits, server) > 0 || !DenseOf(server).empty();
+}
+
+uint32_t PsMessages::DimOf(size_t variable) const {
+  return model_.embedding_variables(static_cast<int>(variable)).dim();
+}
+
+std::vector<uint32_t> PsMessages::DenseOf(uint32_t server) const {
+  std::vector<uint32_t> owned;
+  for (uint32_t variable = 0; variable < dense_sizes_.size(); ++variable) {
+    if (partitions_.ServerOfDense(variable) == server) {
+      owned.push_back(variable);
+    }
+  }
+  return owned;
+}
+
+size_t PsMessages::FloatsOf(std::span<const KeySplit> splits,
+                            std::span<const uint32_t> dense,
+                            uint32_t server) const {
+  size_t floats = 0;
+  for (size_t variable = 0; variable < splits.size(); ++variable) {
+    floats += splits[variable].OfServer(server).size() * DimOf(variable);
+  }
+  for (const uint32_t variable : dense) {
+    floats += dense_sizes_[variable];
+  }
+  return floats;
+}
+
+// What pulls and pushes have in common. A step without a batch concerns no dense variable either.
+template <typename Request>
+void PsMessages::Describe(const Step& step, uint32_t server, Request* request) const {
+  request->set_epoch(sender_.epoch);
+  request->set_worker(sender_.worker);
+  request->set_step(step.number);
+  AddRuns(step.splits, server, request);
+  if (!step.last) {
+    const std::vector<uint32_t> dense = DenseOf(server);
+    request->mutable_dense()->Assign(dense.begin(), dense.end());
+  }
+}
+
+rpc::Message PsMessages::Pull(const Step& step, uint32_t server) const {
+  proto::PullRequest request;
+  Describe(step, server, &request);
+  PayloadWriter payload(KeysOf(step.splits, server) * sizeof(Key));
+  WriteKeys(step.batch, step.splits, server, &payload);
+  return rpc::MakeMessage(request, payload.Take());
+}
+
+rpc::Message PsMessages::Push(const Step& step, uint32_t server) const {
+  proto::PushRequest request;
+  Describe(step, server, &request);
+  request.set_sequence(step.number);
+  request.set_event_time_ms(step.batch.max_event_time_ms);
+  request.set_last(step.last);
+  request.set_stream_step(step.stream_step);
+  request.set_counts(HasCounts(step.batch));
+  const size_t keys = KeysOf(step.splits, server);
+  const std::vector<uint32_t> dense(request.dense().begin(), request.dense().end());
+  PayloadWriter payload(keys * sizeof(Key) + FloatsOf(step.splits, dense, server) * sizeof(float) +
+                        (request.counts() ? keys * sizeof(KeyCount) : 0));
+  WriteKeys(step.batch, step.splits, server, &payload);
+  for (size_t variable = 0; variable < step.splits.size(); ++variable) {
+    const size_t dim = DimOf(variable);
+    const float* gradients = step.embedding_gradients[variable].data();
+    for (const uint32_t index : step.splits[variable].OfServer(server)) {
+      payload.Write(gradients + index * dim, dim);
+    }
+  }
+  for (const uint32_t variable : dense) {
+    payload.Write(step.dense_gradients[variable].data(), dense_sizes_[variable]);
+  }
+  if (request.counts()) {
+    WriteCounts(step, server, &payload);
+  }
+  return rpc::MakeMessage(request, payload.Take());
+}
+
+rpc::Message PsMessages::Announce(const Batch& batch,
+                                  std::span<const KeySplit> splits,
+                                  uint32_t server) const {
+  proto::AnnounceRequest request;
+  request.set_epoch(sender_.epoch);
+  request.set_worker(sender_.worker);
+  AddRuns(splits, server, &request);
+  PayloadWriter payload(KeysOf(splits, server) * sizeof(Key));
+  WriteKeys(batch, splits, server, &payload);
+  return rpc::MakeMessage(request, payload.Take());
+}
+
+Status PsMessages::TakeRows(const rpc::Message& answer, uint32_t server, Step* step) const {
+  const std::vector<uint32_t> dense = DenseOf(server);
+  const size_t floats = FloatsOf(step->splits, dense, server);
+  if (answer.body.size() != floats * sizeof(float)) {
+    return Internal(
+        "the answer has {} bytes, it must have {}", answer.body.size(), floats * sizeof(float));
+  }
+  const float* next = answer.body.as<float>(0, floats).data();
+  for (size_t variable = 0; variable < step->splits.size(); ++variable) {
+    const size_t dim = DimOf(variable);
+    float* rows = step->embeddings[variable].data();
+    for (const uint32_t index : step->splits[variable].OfServer(server)) {
+      std::memcpy(rows + index * dim, next, dim * sizeof(float));
+      next += dim;
+    }
+  }
+  for (const uint32_t variable : dense) {
+    std::memcpy(step->dense[variable].data(), next, dense_sizes_[variable] * sizeof(float));
+    next += dense_sizes_[variable];
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace freshet::worker
