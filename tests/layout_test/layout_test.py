@@ -14,8 +14,8 @@ import sys
 
 COLUMNS = 100
 CODE = (".h", ".cc", ".py", ".proto", ".cmake", "CMakeLists.txt")
-# Built only with the presets fuzz and tsan.
-NOT_IN_EVERY_BUILD = ("tests/fuzz/", "cmake/")
+# Built only with the presets fuzz and tsan, or where a benchmark's peers are installed.
+NOT_IN_EVERY_BUILD = ("tests/fuzz/", "cmake/", "perf/")
 # Written in two halves, so that this file does not find itself.
 MARKERS = [re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "XX" "X", "HA" "CK"]) + r")\b"),
            re.compile(r"\bNO" r"COMMIT\b"),
