@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "perf/table/clocks.h"
@@ -50,8 +51,8 @@ double Quantile(std::vector<int64_t>& ns, double share) {
     return 0;
   }
   std::ranges::sort(ns);
-  const double rank = share * static_cast<double>(ns.size() - 1);
-  return static_cast<double>(ns[static_cast<size_t>(rank + 0.5)]) / 1000.0;
+  const double rank = std::ceil(share * static_cast<double>(ns.size()));
+  return static_cast<double>(ns[static_cast<size_t>(rank) - 1]) / 1000.0;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 //   freshet_bench_table flags                        how the limit and the peers were compiled
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <exception>
 #include <iostream>
 #include <string>
 
@@ -117,5 +118,10 @@ int Main(int argc, char** argv) {
 }  // namespace freshet::perf
 
 int main(int argc, char** argv) {
-  return freshet::perf::Main(argc, argv);
+  try {
+    return freshet::perf::Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "freshet_bench_table: " << error.what() << "\n";
+    return 1;
+  }
 }
