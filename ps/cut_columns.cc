@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "ps/life/sort_columns.h"
+
 namespace freshet::ps {
 namespace {
 
@@ -34,7 +36,15 @@ void SortByKey(EmbeddingRows& rows) {
   Reorder(rows.states, order, rows.state_dim);
   Reorder(rows.frequencies, order, 1);
   Reorder(rows.last_updates, order, 1);
+  if (!rows.lives.empty()) {
+    Reorder(rows.lives, order, 1);
+  }
+  if (!rows.served.empty()) {
+    Reorder(rows.served, order, 1);
+  }
   std::sort(rows.tombstones.begin(), rows.tombstones.end());
+  SortByKey(rows.candidates);
+  SortByBlock(rows.filter);
 }
 
 }  // namespace freshet::ps

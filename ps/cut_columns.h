@@ -3,8 +3,8 @@
 
 namespace freshet::ps {
 
-// Sorts rows and tombstones by key, so that the bytes of a part file follow from its rows and not
-// from the order in which they were copied.
+// Sorts rows, tombstones and what admission counted by key, so that the bytes of a part file follow
+// from its rows and not from the order in which they were copied.
 void SortByKey(EmbeddingRows& rows);
 
 }  // namespace freshet::ps

@@ -4,85 +4,72 @@
 #include <array>
 #include <cstring>
 #include <limits>
-#include <utility>
 
 #include "common/check.h"
+#include "common/model/feature_policy.h"
+#include "ps/key_blocks.h"
 
 namespace freshet::ps {
 namespace {
 
 constexpr size_t kBlock = RowIndex::kBlock;
-
-// Works through keys in blocks, in three steps, so that the cache misses of many keys overlap:
-// the index's lines are fetched, a block later the rows', and a block later use(begin, keys of the
-// block, their slots) is called. What it does may make rows, but no row may go.
-template <typename Fetch, typename Use>
-void ForEachBlock(const RowIndex& index, std::span<const Key> keys, Fetch fetch, Use use) {
-  std::array<std::array<uint64_t, kBlock>, 2> hashes;
-  std::array<std::array<RowSlot, kBlock>, 2> slots;
-  const size_t blocks = (keys.size() + kBlock - 1) / kBlock;
-  const auto block_of = [&](size_t block) {
-    const size_t begin = block * kBlock;
-    return keys.subspan(begin, std::min(kBlock, keys.size() - begin));
-  };
-  for (size_t step = 0; step < blocks + 2; ++step) {
-    if (step >= 1 && step <= blocks) {
-      const size_t block = step - 1;
-      const size_t count = block_of(block).size();
-      index.Find(std::span(hashes[block % 2]).first(count),
-                 std::span(slots[block % 2]).first(count));
-      for (size_t i = 0; i < count; ++i) {
-        if (slots[block % 2][i] != kNoRow) {
-          fetch(slots[block % 2][i]);
-        }
-      }
-    }
-    if (step < blocks) {
-      index.Prepare(block_of(step), hashes[step % 2]);
-    }
-    if (step >= 2) {
-      const size_t block = step - 2;
-      use(block * kBlock,
-          block_of(block),
-          std::span(slots[block % 2]).first(block_of(block).size()));
-    }
-  }
-}
+// Slots from which on it pays to look for memory to give back; and keys looked at in one step.
+constexpr size_t kWorthTidying = 16384;
+constexpr size_t kTidyRows = 1000;
 
 size_t PositionOf(std::span<const uint32_t> positions, size_t i) {
   return positions.empty() ? i : positions[i];
 }
 
-template <typename T>
-void AppendTo(std::vector<T>& column, const T* from, size_t count) {
-  column.insert(column.end(), from, from + count);
-}
-
 }  // namespace
 
-EmbeddingTable::EmbeddingTable(const proto::EmbeddingVariable& variable)
+EmbeddingTable::EmbeddingTable(const proto::EmbeddingVariable& variable, const KeyShare& share)
     : name_(variable.name()),
       dim_(variable.dim()),
+      value_type_(variable.value_type()),
+      share_(share),
       initializer_(variable.initializers(), variable.seed(), variable.dim()),
       optimizer_(MakeOptimizer(variable.optimizer(), variable.dim())),
-      rows_({.value_bytes = dim_ * sizeof(float), .state_dim = optimizer_->state_dim()}) {}
+      codec_(value_type_, dim_, variable.seed()),
+      rules_(variable),
+      has_rules_(HasRules(variable.policy())),
+      evicts_(Evicts(variable.policy())),
+      rows_({.value_bytes = codec_.bytes(),
+             .state_dim = optimizer_->state_dim(),
+             .has_life = rules_.NeedsLife()}) {
+  if (!codec_.is_float()) {
+    scratch_.resize(dim_);
+  }
+  if (has_rules_) {
+    admission_.emplace(rules_, share_.partitions);
+  }
+}
+
+void EmbeddingTable::InitialValue(Key key, std::span<float> value) const {
+  initializer_.Fill(key, value);
+  codec_.RoundNearest(value);
+}
 
 void EmbeddingTable::Pull(std::span<const Key> keys,
                           std::span<const uint32_t> positions,
                           std::span<float> values,
-                          uint32_t /*slot*/) const {
+                          uint32_t slot) const {
+  const bool gated = rules_.Gates(slot);
+  const float no_permission = rules_.policy().default_value_no_permission();
   ForEachBlock(
       index_,
       keys,
-      [this](RowSlot slot) { rows_.PrefetchValue(slot); },
+      [this](RowSlot row) { rows_.PrefetchValue(row); },
       [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
         for (size_t i = 0; i < block.size(); ++i) {
           const std::span<float> value =
               values.subspan(PositionOf(positions, begin + i) * dim_, dim_);
-          if (slots[i] == kNoRow) {
-            initializer_.Fill(block[i], value);
+          if (slots[i] != kNoRow) {
+            codec_.Read(rows_.value(slots[i]), value);
+          } else if (gated) {
+            std::fill(value.begin(), value.end(), no_permission);
           } else {
-            std::memcpy(value.data(), rows_.value(slots[i]), value.size_bytes());
+            InitialValue(block[i], value);
           }
         }
       });
@@ -92,43 +79,101 @@ void EmbeddingTable::Push(std::span<const Key> keys,
                           std::span<const uint32_t> positions,
                           std::span<const float> gradients,
                           const PushContext& context) {
-  std::array<RowUpdate, kBlock> updates;
+  std::array<Key, kBlock> touched;
+  std::array<RowSlot, kBlock> touched_slots;
+  std::array<const float*, kBlock> touched_gradients;
   ForEachBlock(
       index_,
       keys,
-      [this](RowSlot slot) { rows_.PrefetchRow(slot); },
-      [&](size_t begin, std::span<const Key> block, std::span<RowSlot> slots) {
+      [this](RowSlot row) { rows_.PrefetchRow(row); },
+      [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
+        size_t count = 0;
         for (size_t i = 0; i < block.size(); ++i) {
-          slots[i] = slots[i] == kNoRow ? MakeRow(block[i]) : slots[i];
-          CopyIfPending(block[i], slots[i]);
-          MarkDirty(block[i], slots[i]);
-          RowMeta& meta = rows_.meta(slots[i]);
-          meta.frequency += meta.frequency == std::numeric_limits<uint32_t>::max() ? 0 : 1;
-          meta.last_update = std::max(meta.last_update, context.event_time_s);
+          const size_t position = PositionOf(positions, begin + i);
+          const KeyCount seen = context.counts.empty() ? KeyCount() : context.counts[position];
+          const RowSlot slot = Touch(block[i], slots[i], seen, context);
+          if (slot != kNoRow) {
+            touched[count] = block[i];
+            touched_slots[count] = slot;
+            touched_gradients[count++] = &gradients[position * dim_];
+          }
         }
         // Only now: making a row may move the others.
-        for (size_t i = 0; i < block.size(); ++i) {
-          updates[i] = {.value = reinterpret_cast<float*>(rows_.value(slots[i])),
-                        .state = rows_.state(slots[i]),
-                        .gradient = &gradients[PositionOf(positions, begin + i) * dim_]};
+        const auto applied = std::span(touched_slots).first(count);
+        const auto with = std::span(touched_gradients).first(count);
+        if (codec_.is_float()) {
+          ApplyInPlace(applied, with, context.step);
+        } else {
+          ApplyRounded(std::span(touched).first(count), applied, with, context.step);
         }
-        optimizer_->Apply(std::span(updates).first(block.size()), context.step);
       });
 }
 
-// No rule of a table depends on the clock.
-void EmbeddingTable::Advance(const StreamClock& /*clock*/) {}
+RowSlot EmbeddingTable::Touch(Key key, RowSlot found, KeyCount count, const PushContext& context) {
+  if (found == kNoRow) {
+    found = index_.Find(key);  // it may come twice in a block
+  }
+  if (found == kNoRow && rules_.Gates(context.slot)) {
+    Seen seen;
+    if (!admission_->Touch(key, context.slot, count, context.step, context.event_time_s, &seen)) {
+      return kNoRow;
+    }
+    found = MakeRow(key);
+    MarkDirty(key, found);
+    rows_.meta(found) = {.frequency = seen.frequency, .last_update = seen.last_update};
+    if (rules_.NeedsLife()) {
+      *rows_.life(found) = seen.life;
+    }
+    return found;
+  }
+  if (found == kNoRow) {
+    found = MakeRow(key);
+  }
+  CopyIfPending(key, found);
+  MarkDirty(key, found);
+  RowMeta& meta = rows_.meta(found);
+  meta.frequency = AddFrequency(meta.frequency, count);
+  meta.last_update = std::max(meta.last_update, context.event_time_s);
+  if (rules_.NeedsLife()) {
+    rules_.Touch(*rows_.life(found), context.slot, count, context.step, context.event_time_s);
+  }
+  return found;
+}
 
-// Every row is in memory.
-void EmbeddingTable::Announce(std::span<const Key> /*keys*/) {}
+void EmbeddingTable::ApplyInPlace(std::span<const RowSlot> slots,
+                                  std::span<const float* const> gradients,
+                                  uint64_t step) {
+  std::array<RowUpdate, kBlock> updates;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    updates[i] = {.value = reinterpret_cast<float*>(rows_.value(slots[i])),
+                  .state = rows_.state(slots[i]),
+                  .gradient = gradients[i]};
+  }
+  optimizer_->Apply(std::span(updates).first(slots.size()), step);
+}
+
+// One after the other where a key comes twice: the second update begins with what the first stored.
+void EmbeddingTable::ApplyRounded(std::span<const Key> keys,
+                                  std::span<const RowSlot> slots,
+                                  std::span<const float* const> gradients,
+                                  uint64_t step) {
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const std::span<float> value(scratch_.data(), dim_);
+    codec_.Read(rows_.value(slots[i]), value);
+    const RowUpdate update{
+        .value = value.data(), .state = rows_.state(slots[i]), .gradient = gradients[i]};
+    optimizer_->Apply({&update, 1}, step);
+    codec_.WriteUpdate(value, keys[i], rows_.meta(slots[i]).frequency, rows_.value(slots[i]));
+  }
+}
 
 uint64_t EmbeddingTable::Delete(std::span<const Key> keys) {
   uint64_t deleted = 0;
   for (const Key key : keys) {
-    const RowSlot slot = index_.Find(key);
-    if (slot != kNoRow) {
-      CopyIfPending(key, slot);
-      changes_.MarkDeleted(slot, key);
+    if (admission_) {
+      admission_->Forget(key);
+    }
+    if (const RowSlot slot = index_.Find(key); slot != kNoRow) {
       DeleteRow(key, slot);
       ++deleted;
     }
@@ -136,76 +181,34 @@ uint64_t EmbeddingTable::Delete(std::span<const Key> keys) {
   return deleted;
 }
 
-// The key may have got its row since it was looked up, if it comes twice in a block.
 RowSlot EmbeddingTable::MakeRow(Key key) {
-  if (const RowSlot found = index_.Find(key); found != kNoRow) {
-    return found;
-  }
   const RowSlot slot = rows_.Allocate();
   if (changes_.slots() != rows_.slots()) {
     changes_.Resize(rows_.slots());
   }
   rows_.meta(slot) = {};
-  auto* const value = reinterpret_cast<float*>(rows_.value(slot));
-  initializer_.Fill(key, {value, dim_});
-  optimizer_->InitState(value, rows_.state(slot));
+  if (rules_.NeedsLife()) {
+    *rows_.life(slot) = {};
+  }
+  if (codec_.is_float()) {
+    auto* const value = reinterpret_cast<float*>(rows_.value(slot));
+    InitialValue(key, {value, dim_});
+    optimizer_->InitState(value, rows_.state(slot));
+  } else {
+    const std::span<float> value(scratch_.data(), dim_);
+    InitialValue(key, value);
+    codec_.WriteNearest(value, rows_.value(slot));
+    optimizer_->InitState(value.data(), rows_.state(slot));
+  }
   index_.Insert(key, slot);
   return slot;
 }
 
 void EmbeddingTable::DeleteRow(Key key, RowSlot slot) {
+  CopyIfPending(key, slot);
+  changes_.MarkDeleted(slot, key);
   index_.Erase(key);
   rows_.Free(slot);
-}
-
-CutSize EmbeddingTable::BeginCut(bool full) {
-  changes_.Flip(full, rows_.live());
-  dirty_keys_.Flip(full);
-  const CutSize size{.rows = changes_.pending(), .tombstones = changes_.tombstones().size()};
-  copy_next_ = 0;
-  copy_walk_ = 0;
-  copy_done_ = false;
-  copied_.clear();
-  cut_ = {};
-  cut_.variable = name_;
-  cut_.dim = dim_;
-  cut_.state_dim = state_dim();
-  copied_.reserve(size.rows);
-  cut_.keys.reserve(size.rows);
-  cut_.values.reserve(size.rows * dim_);
-  cut_.states.reserve(size.rows * cut_.state_dim);
-  cut_.frequencies.reserve(size.rows);
-  cut_.last_updates.reserve(size.rows);
-  cut_.tombstones.assign(changes_.tombstones().begin(), changes_.tombstones().end());
-  return size;
-}
-
-bool EmbeddingTable::CopyCut(size_t max_rows) {
-  if (copy_done_) {
-    return false;
-  }
-  if (dirty_keys_.pending_all()) {
-    copy_walk_ = index_.Walk(
-        copy_walk_, max_rows, [this](Key key, RowSlot slot) { CopyIfPending(key, slot); });
-    copy_done_ = copy_walk_ == 0;
-    return !copy_done_;
-  }
-  const std::span<const Key> left = dirty_keys_.pending().subspan(copy_next_);
-  const std::span<const Key> keys = left.first(std::min(max_rows, left.size()));
-  ForEachBlock(
-      index_,
-      keys,
-      [this](RowSlot slot) { rows_.PrefetchRow(slot); },
-      [this](size_t, std::span<const Key> block, std::span<const RowSlot> slots) {
-        for (size_t i = 0; i < block.size(); ++i) {
-          if (slots[i] != kNoRow) {
-            CopyIfPending(block[i], slots[i]);
-          }
-        }
-      });
-  copy_next_ += keys.size();
-  copy_done_ = keys.size() == left.size();
-  return !copy_done_;
 }
 
 void EmbeddingTable::MarkDirty(Key key, RowSlot slot) {
@@ -215,50 +218,83 @@ void EmbeddingTable::MarkDirty(Key key, RowSlot slot) {
   }
 }
 
-void EmbeddingTable::CopyIfPending(Key key, RowSlot slot) {
-  if (changes_.IsPending(slot)) {
-    Copy(key, slot);
+Status EmbeddingTable::Load(const EmbeddingRows& rows,
+                            std::span<const uint32_t> picked,
+                            std::span<const Key> tombstones,
+                            absl::FunctionRef<bool(Key)> owns) {
+  if (rows.lives.empty() == rules_.NeedsLife() && !rows.keys.empty()) {
+    return DataLoss(
+        "embedding variable {}: the part {} the columns of a feature's life, the model's "
+        "policy {}",
+        name_,
+        rows.lives.empty() ? "lacks" : "has",
+        rules_.NeedsLife() ? "needs them" : "has no use for them");
   }
-}
-
-void EmbeddingTable::Copy(Key key, RowSlot slot) {
-  const RowMeta& meta = rows_.meta(slot);
-  cut_.keys.push_back(key);
-  cut_.frequencies.push_back(meta.frequency);
-  cut_.last_updates.push_back(meta.last_update);
-  AppendTo(cut_.values, reinterpret_cast<const float*>(rows_.value(slot)), dim_);
-  AppendTo(cut_.states, rows_.state(slot), cut_.state_dim);
-  copied_.push_back(slot);
-  changes_.MarkCopied(slot);
-}
-
-EmbeddingRows EmbeddingTable::TakeCut() {
-  FRESHET_DCHECK(changes_.pending() == 0);
-  return std::exchange(cut_, {});
-}
-
-void EmbeddingTable::EndCut(bool committed) {
-  changes_.Unflip(committed, copied_, rows_.live());
-  dirty_keys_.Unflip(committed);
-  copy_done_ = true;
-  cut_ = {};
-  copied_ = {};
-}
-
-void EmbeddingTable::Load(const EmbeddingRows& rows,
-                          std::span<const uint32_t> picked,
-                          std::span<const Key> tombstones) {
+  if (rows.value_type != value_type_) {
+    return DataLoss("embedding variable {}: values are {}, the model says {}",
+                    name_,
+                    proto::ValueType_Name(rows.value_type),
+                    proto::ValueType_Name(value_type_));
+  }
   for (const Key key : tombstones) {
-    if (const RowSlot slot = index_.Find(key); slot != kNoRow) {
-      DeleteRow(key, slot);
+    if (const RowSlot slot = index_.Erase(key); slot != kNoRow) {
+      rows_.Free(slot);
     }
   }
   for (const uint32_t i : picked) {
-    const RowSlot slot = MakeRow(rows.keys[i]);
+    const RowSlot found = index_.Find(rows.keys[i]);
+    const RowSlot slot = found == kNoRow ? MakeRow(rows.keys[i]) : found;
     rows_.meta(slot) = {.frequency = rows.frequencies[i], .last_update = rows.last_updates[i]};
-    std::copy_n(&rows.values[size_t{i} * dim_], dim_, reinterpret_cast<float*>(rows_.value(slot)));
+    if (rules_.NeedsLife()) {
+      *rows_.life(slot) = rows.lives[i];
+    }
+    codec_.WriteNearest({&rows.values[size_t{i} * dim_], dim_}, rows_.value(slot));
     std::copy_n(rows.states.data() + size_t{i} * state_dim(), state_dim(), rows_.state(slot));
   }
+  clock_.step = std::max(clock_.step, rows.clock.step);
+  clock_.event_time_s = std::max(clock_.event_time_s, rows.clock.event_time_s);
+  return admission_ ? admission_->Load(rows, owns) : absl::OkStatus();
+}
+
+// Every row is in memory.
+void EmbeddingTable::Announce(std::span<const Key> /*keys*/) {}
+
+bool EmbeddingTable::Tidy() {
+  if (in_cut_) {
+    return false;
+  }
+  if (!tidying_) {
+    if (rows_.used() < kWorthTidying || rows_.used() < 2 * rows_.rows()) {
+      return false;
+    }
+    tidying_ = true;
+    tidy_walk_ = 0;
+    tidy_end_ = static_cast<RowSlot>(rows_.rows());
+  }
+  std::vector<std::pair<Key, RowSlot>> high;
+  tidy_walk_ = index_.Walk(tidy_walk_, kTidyRows, [&](Key key, RowSlot slot) {
+    if (slot >= tidy_end_) {
+      high.emplace_back(key, slot);
+    }
+  });
+  for (const auto& [key, from] : high) {
+    // The lowest that is free. Rows made meanwhile may have taken those before the end.
+    const RowSlot to = rows_.Allocate();
+    if (to > from) {
+      rows_.Free(to);
+      continue;
+    }
+    rows_.Copy(from, to);
+    changes_.Move(from, to);
+    rows_.Free(from);
+    index_.SetSlot(key, to);
+  }
+  if (tidy_walk_ == 0) {
+    tidying_ = false;
+    rows_.TakeTail();
+    changes_.Resize(rows_.slots());
+  }
+  return tidying_;
 }
 
 }  // namespace freshet::ps

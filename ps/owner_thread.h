@@ -17,7 +17,7 @@ namespace freshet::ps {
 class OwnerThread {
  public:
   explicit OwnerThread(uint32_t thread)
-      : shard_(thread), thread_([this] { return shard_.CopySlice(); }) {}
+      : shard_(thread), thread_([this] { return shard_.WorkBetween(); }) {}
 
   // Runs `task` on the thread, after all tasks posted before. Thread-safety: any thread.
   void Post(absl::AnyInvocable<void(Shard&)> task) {

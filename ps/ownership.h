@@ -37,6 +37,15 @@ class Ownership {
 
   uint32_t ThreadOf(PartitionId partition) const { return partition.value() % owner_threads_; }
 
+  // How many partitions an owner thread has.
+  uint32_t PartitionsOf(uint32_t thread) const {
+    uint32_t count = 0;
+    for (uint32_t partition = first_; partition < end_; ++partition) {
+      count += ThreadOf(PartitionId(partition)) == thread ? 1 : 0;
+    }
+    return count;
+  }
+
   // Dense variables lie with owner thread 0.
   bool OwnsDense(uint32_t variable) const { return partitions_.ServerOfDense(variable) == server_; }
 

@@ -11,6 +11,13 @@ namespace {
 // Rows between two looks at the queue: some 0.1 ms.
 constexpr size_t kSliceRows = 1000;
 
+// Says nothing that the versions before do not say.
+bool IsEmpty(const EmbeddingRows& rows) {
+  return rows.keys.empty() && rows.tombstones.empty() && rows.candidates.keys.empty() &&
+         rows.candidates.tombstones.empty() && rows.filter.blocks.empty() &&
+         rows.clock == StreamClock();
+}
+
 template <typename Tables>
 auto FindByName(Tables& tables, const std::string& name) {
   return std::find_if(tables.begin(), tables.end(), [&](const auto& table) {
@@ -37,8 +44,10 @@ Status Shard::CheckEpoch(Epoch epoch) const {
 
 void Shard::Declare(const proto::ModelSpec& model) {
   FRESHET_CHECK(embeddings_.empty() && dense_.empty());
+  const KeyShare share{.partitions = ownership_->partitions(),
+                       .owned_partitions = ownership_->PartitionsOf(thread_)};
   for (const proto::EmbeddingVariable& variable : model.embedding_variables()) {
-    embeddings_.push_back(std::make_unique<EmbeddingTable>(variable));
+    embeddings_.push_back(std::make_unique<EmbeddingTable>(variable, share));
   }
   for (int i = 0; i < model.dense_variables_size(); ++i) {
     const bool owned = thread_ == 0 && ownership_->OwnsDense(static_cast<uint32_t>(i));
@@ -93,8 +102,7 @@ Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
                rows.tombstones.end(),
                std::back_inserter(tombstones),
                [this](Key key) { return OwnsKey(key); });
-  table.Load(rows, picked, tombstones);
-  return absl::OkStatus();
+  return table.Load(rows, picked, tombstones, [this](Key key) { return OwnsKey(key); });
 }
 
 Status Shard::LoadDense(const DenseTensor& tensor) {
@@ -123,10 +131,20 @@ void Shard::StartCopy(CopyDone done) {
   copying_ = 0;
 }
 
-bool Shard::CopySlice() {
-  if (!copy_done_) {
-    return false;
+bool Shard::WorkBetween() {
+  return copy_done_ ? CopySlice() : TidySlice();
+}
+
+bool Shard::TidySlice() {
+  for (const auto& table : embeddings_) {
+    if (table->Tidy()) {
+      return true;
+    }
   }
+  return false;
+}
+
+bool Shard::CopySlice() {
   while (copying_ < embeddings_.size()) {
     if (embeddings_[copying_]->CopyCut(kSliceRows)) {
       return true;
@@ -141,7 +159,7 @@ PartContents Shard::TakeCut() {
   PartContents contents;
   for (const auto& table : embeddings_) {
     EmbeddingRows rows = table->TakeCut();
-    if (!rows.keys.empty() || !rows.tombstones.empty()) {
+    if (!IsEmpty(rows)) {
       contents.embeddings.push_back(std::move(rows));
     }
   }

@@ -51,8 +51,9 @@ class Shard {
   // A cut: flip, copy in slices, end.
   CutSize BeginCut(bool full);
   void StartCopy(CopyDone done);
-  // Copies some rows if StartCopy asked for it. True: call again. Calls `done` after the last row.
-  bool CopySlice();
+  // A slice of work that can wait: copies some rows if StartCopy asked for it, and calls `done`
+  // after the last one; else gives memory back. True: call again.
+  bool WorkBetween();
   void EndCut(bool committed);
 
   std::vector<proto::VariableStats> Stats() const;
@@ -67,6 +68,8 @@ class Shard {
  private:
   Status LoadEmbedding(const EmbeddingRows& rows);
   Status LoadDense(const DenseTensor& tensor);
+  bool CopySlice();
+  bool TidySlice();
   bool OwnsKey(Key key) const;
   PartContents TakeCut();
 

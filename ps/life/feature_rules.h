@@ -11,6 +11,7 @@
 namespace freshet::ps {
 
 enum class EvictReason { kNone, kStepsToLive, kTtl, kL2Weight, kScore, kUnseenDays };
+inline constexpr size_t kEvictReasons = 6;
 
 // "steps_to_live" and so on: the name of the setting; "none".
 const char* NameOf(EvictReason reason);
