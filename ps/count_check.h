@@ -8,10 +8,7 @@
 
 namespace freshet::ps {
 
-// Shows are at most this: up to here a float counts every sample, and no batch has as many.
-inline constexpr float kShowsLimit = 0x1p24F;
-
-// InvalidArgument, naming worker, variable and key, unless 0 <= clicks <= shows <= kShowsLimit for
+// InvalidArgument, naming worker, variable and key, unless KeyCount::IsValid() for
 // each key. keys, counts [keys of all runs], in the order of the payload.
 Status CheckCounts(const proto::ModelSpec& model,
                    const proto::PushRequest& request,

@@ -26,7 +26,7 @@ proto::PushRequest TwoRuns() {
 TEST_CASE("counts of samples are good", "[ps]") {
   const std::vector<Key> keys = {1, 2, 3};
   const std::vector<KeyCount> counts = {
-      {.shows = 0.0F}, {.shows = 5.0F, .clicks = 5.0F}, {.shows = kShowsLimit, .clicks = 0.0F}};
+      {.shows = 1.0F}, {.shows = 5.0F, .clicks = 5.0F}, {.shows = KeyCount::kMost, .clicks = 0.0F}};
   CHECK(CheckCounts(test::SmallModel(), TwoRuns(), keys, counts).ok());
 }
 
@@ -40,7 +40,7 @@ TEST_CASE("a bad count is refused with its worker, variable and key", "[ps]") {
                                 KeyCount{kInfinity, 0.0F},
                                 KeyCount{kInfinity, kInfinity},
                                 KeyCount{1.0F, -kInfinity},
-                                KeyCount{2 * kShowsLimit, 0.0F});
+                                KeyCount{2 * KeyCount::kMost, 0.0F});
   const std::vector<Key> keys = {1, 2, 0xabc};
   const size_t at = GENERATE(size_t{0}, size_t{2});
   std::vector<KeyCount> counts(3);
@@ -49,7 +49,7 @@ TEST_CASE("a bad count is refused with its worker, variable and key", "[ps]") {
   CHECK(absl::IsInvalidArgument(status));
   CHECK(MessageOf(status) ==
         fmt::format("push 9 of worker 4: embedding variable {} has {} shows and {} clicks for key "
-                    "{:016x}, must be 0 <= clicks <= shows <= 2^24",
+                    "{:016x}, must be whole numbers, 1 <= shows <= 2^24 and 0 <= clicks <= shows",
                     at == 0 ? "weights" : "ledger",
                     bad.shows,
                     bad.clicks,
