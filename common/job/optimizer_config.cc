@@ -192,9 +192,7 @@ void ReadCommonSettings(const ConfigSection& section,
     section.Fail("weight_min",
                  fmt::format("must be at most weight_max, which is {}", optimizer->weight_max()));
   }
-  if (section.Has("schedule")) {
-    ReadSchedule(section.Section("schedule"), learning_rate, optimizer);
-  }
+  ReadSchedule(section.Section("schedule"), learning_rate, optimizer);
 }
 
 // The first step of a row divides by these; with a gradient of 0 that would be 0 / 0.

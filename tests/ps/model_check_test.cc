@@ -46,7 +46,7 @@ TEST_CASE("a model that makes no sense is refused by the name of its variable", 
   }
   SECTION("learning rate without a limit") {
     model.mutable_dense_variables(0)->mutable_optimizer()->mutable_sgd()->set_learning_rate(1e7F);
-    CHECK_THAT(Refusal(model), Contains("learning_rate is 1e+07, must be from 0 to 1e+06"));
+    CHECK_THAT(Refusal(model), Contains("learning_rate is 10000000, must be from 0 to 1000000"));
   }
   SECTION("adagrad whose accumulator decays to nothing") {
     auto* adagrad = model.mutable_embedding_variables(0)->mutable_optimizer()->mutable_adagrad();

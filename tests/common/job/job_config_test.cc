@@ -242,7 +242,7 @@ TEST_CASE("settings that cannot work are refused", "[job]") {
         "4: 'learning_rate' must be above 0");
   CHECK(Errors(WithOptimizer("kind: adam, beta1: 1")) == "4: 'beta1' must be below 1, got 1");
   CHECK(Errors(WithOptimizer("kind: ftrl, l1: -1")) ==
-        "4: 'l1' must be a number from 0 to 1e+09, got '-1'");
+        "4: 'l1' must be a number from 0 to 1000000000, got '-1'");
   CHECK(Errors(WithOptimizer("kind: adagrad, initial_accumulator: 0, epsilon: 0")) ==
         "4: 'epsilon' must be above 0 when initial_accumulator is 0");
   CHECK(Errors(WithOptimizer("kind: ftrl, beta: 0")) == "4: 'beta' must be above 0 when l2 is 0");
