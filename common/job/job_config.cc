@@ -115,15 +115,15 @@ proto::Slot ReadSlot(const ConfigSection& section, const SampleFormat& format) {
   return slot;
 }
 
-// Rules of slots are added to `policy`.
+// The rules that slots have of their own are added to `rules`.
 std::vector<proto::Slot> ReadSlots(const ConfigSection& root,
                                    const SampleFormat& format,
-                                   proto::FeaturePolicy* policy) {
+                                   proto::FeaturePolicy* rules) {
   std::vector<proto::Slot> slots;
   std::set<std::string> names;
   const std::vector<ConfigSection> sections = root.Sections("slots");
   for (const ConfigSection& section : sections) {
-    ReadSlotRules(section, static_cast<uint32_t>(slots.size()), policy);
+    ReadSlotRules(section, static_cast<uint32_t>(slots.size()), rules);
     slots.push_back(ReadSlot(section, format));
     if (!names.insert(slots.back().name()).second) {
       section.Fail("name",
@@ -187,9 +187,11 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
   const ConfigSection root = file.root();
   ReadStream(file, root.Section("stream"), &job.stream);
   ReadFormat(root.Section("format"), &job.format);
+  proto::FeaturePolicy slot_rules;
+  std::vector<proto::Slot> slots = ReadSlots(root, job.format, &slot_rules);
   const ConfigSection model = root.Section("model");
   ModelSettings settings = ReadModel(model);
-  std::vector<proto::Slot> slots = ReadSlots(root, job.format, &settings.policy);
+  settings.policy.MergeFrom(slot_rules);
   FinishFeaturePolicy(model,
                       static_cast<uint32_t>(slots.size()),
                       !job.format.event_time_column.empty(),

@@ -94,7 +94,7 @@ TEST_CASE("a full filter has no more false positives than were asked for", "[ps]
         wrong += filter.Estimate(random()) > 0 ? 1 : 0;
       }
       const double measured = static_cast<double>(wrong) / kAsked;
-      WARN("asked " << asked << ", measured " << measured << ", bytes a key "
+      INFO("asked " << asked << ", measured " << measured << ", bytes a key "
                     << static_cast<double>(filter.bytes()) / kKeys);
       CHECK(measured <= asked);
       CHECK(measured >= asked * 0.8);  // and is not larger than it must be
