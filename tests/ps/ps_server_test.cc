@@ -153,7 +153,7 @@ TEST_CASE("a push that is wrong is refused whole", "[ps]") {
     batch.runs[0].counts[2] = {.shows = 2.0F, .clicks = 3.0F};
     reason = fmt::format(
         "push 1 of worker 0: embedding variable weights has 2 shows and 3 clicks for key {:016x}, "
-        "must be 0 <= clicks <= shows <= 2^24",
+        "must be whole numbers, 1 <= shows <= 2^24 and 0 <= clicks <= shows",
         own[2]);
   }
   SECTION("a gradient that is no number") {
@@ -218,7 +218,7 @@ TEST_CASE("a push may say how often its keys were seen", "[ps]") {
   batch.runs.push_back({.variable = 0,
                         .keys = Keys(50, 70),
                         .gradients = std::vector<float>(60, 1.0F),
-                        .counts = std::vector<KeyCount>(20, {.shows = 0.0F})});
+                        .counts = std::vector<KeyCount>(20, {.shows = 1.0F})});
   REQUIRE(cluster.client().Push({.sequence = 1}, batch).ok());
   CHECK(cluster.server().rows() == 70);
 }

@@ -17,11 +17,9 @@ PsOptions TwoThreads() {
 
 proto::ModelSpec ModelWithRules() {
   proto::ModelSpec model = test::SmallModel();
-  model.mutable_embedding_variables(1)
-      ->mutable_policy()
-      ->mutable_rules()
-      ->mutable_eviction()
-      ->set_steps_to_live(100);
+  auto* const policy = model.mutable_embedding_variables(1)->mutable_policy();
+  policy->mutable_rules()->mutable_eviction()->set_steps_to_live(100);
+  policy->set_evict_every_steps(50);
   return model;
 }
 
