@@ -21,4 +21,15 @@ constexpr uint64_t SplitMix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// UnmixSplitMix64(SplitMix64(x)) == x. A shift by s is undone by shifts by s, 2s, ..; a factor by
+// its inverse modulo 2^64.
+constexpr uint64_t UnmixSplitMix64(uint64_t x) {
+  x ^= (x >> 31) ^ (x >> 62);
+  x *= 0x319642b2d24d8ec3U;
+  x ^= (x >> 27) ^ (x >> 54);
+  x *= 0x96de1b173f119089U;
+  x ^= (x >> 30) ^ (x >> 60);
+  return x - 0x9e3779b97f4a7c15U;
+}
+
 }  // namespace freshet
