@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -21,26 +23,63 @@ struct Row {
   std::vector<float> states;
   uint32_t frequency = 0;
   uint32_t last_update = 0;
+  std::optional<FeatureLife> life;
+  std::optional<bool> served;
+};
+
+// One embedding variable.
+struct Table {
+  std::map<Key, Row> rows;
+  std::map<Key, Row> candidates;  // without values and states
+  std::map<uint64_t, std::vector<uint8_t>> filter;
+  StreamClock clock;
 };
 
 // A version, all of its chain applied. Ordered, as the output is.
 struct Model {
-  std::map<std::string, std::map<Key, Row>> embeddings;
+  std::map<std::string, Table> embeddings;
   std::map<std::string, DenseTensor> dense;
 };
 
-void Apply(const EmbeddingRows& rows, std::map<Key, Row>* table) {
-  for (const Key key : rows.tombstones) {
+std::optional<FeatureLife> LifeAt(const std::vector<FeatureLife>& lives, size_t i) {
+  return lives.empty() ? std::nullopt : std::optional(lives[i]);
+}
+
+void ApplyCandidates(const CandidateRows& candidates, std::map<Key, Row>* table) {
+  for (const Key key : candidates.tombstones) {
     table->erase(key);
+  }
+  for (size_t i = 0; i < candidates.keys.size(); ++i) {
+    Row& row = (*table)[candidates.keys[i]];
+    row.frequency = candidates.frequencies[i];
+    row.last_update = candidates.last_updates[i];
+    row.life = LifeAt(candidates.lives, i);
+  }
+}
+
+void Apply(const EmbeddingRows& rows, Table* table) {
+  for (const Key key : rows.tombstones) {
+    table->rows.erase(key);
   }
   for (size_t i = 0; i < rows.keys.size(); ++i) {
     const float* const values = rows.values.data() + i * rows.dim;
     const float* const states = rows.states.data() + i * rows.state_dim;
-    (*table)[rows.keys[i]] = {.values = {values, values + rows.dim},
-                              .states = {states, states + rows.state_dim},
-                              .frequency = rows.frequencies[i],
-                              .last_update = rows.last_updates[i]};
+    table->rows[rows.keys[i]] = {
+        .values = {values, values + rows.dim},
+        .states = {states, states + rows.state_dim},
+        .frequency = rows.frequencies[i],
+        .last_update = rows.last_updates[i],
+        .life = LifeAt(rows.lives, i),
+        .served = rows.served.empty() ? std::nullopt : std::optional(rows.served[i] != 0)};
   }
+  ApplyCandidates(rows.candidates, &table->candidates);
+  for (size_t i = 0; i < rows.filter.blocks.size(); ++i) {
+    const uint8_t* const counters = rows.filter.counters.data() + i * FilterBlocks::kBlockBytes;
+    table->filter[rows.filter.blocks[i]].assign(counters, counters + FilterBlocks::kBlockBytes);
+  }
+  // Each part tells how far its owner thread has come.
+  table->clock.step = std::max(table->clock.step, rows.clock.step);
+  table->clock.event_time_s = std::max(table->clock.event_time_s, rows.clock.event_time_s);
 }
 
 StatusOr<Model> Load(FileSystem& files, const VersionLog& log, const DumpOptions& options) {
@@ -104,18 +143,48 @@ class Sink {
 
 constexpr size_t kFlushBytes = 1U << 20U;
 
-Status PrintEmbedding(const std::map<Key, Row>& table, Sink* sink) {
-  for (const auto& [key, row] : table) {
+void PrintHistory(const Row& row, Sink* sink) {
+  sink->Print(" {} {}", row.frequency, row.last_update);
+  if (row.life) {
+    sink->Print(" life");
+    sink->PrintFloat(row.life->shows);
+    sink->PrintFloat(row.life->clicks);
+    sink->Print(" {} {} {}", row.life->last_step, row.life->score_day, row.life->slot);
+  }
+  if (row.served) {
+    sink->Print(" served {:d}", *row.served);
+  }
+  sink->Print("\n");
+}
+
+Status PrintPolicy(const Table& table, Sink* sink) {
+  for (const auto& [key, candidate] : table.candidates) {
+    sink->Print("candidate {:016x}", key);
+    PrintHistory(candidate, sink);
+    FRESHET_RETURN_IF_ERROR(sink->Flush(kFlushBytes));
+  }
+  for (const auto& [block, counters] : table.filter) {
+    sink->Print("filter {} {:02x}\n", block, fmt::join(counters, ""));
+    FRESHET_RETURN_IF_ERROR(sink->Flush(kFlushBytes));
+  }
+  if (table.clock != StreamClock()) {
+    sink->Print("clock {} {}\n", table.clock.step, table.clock.event_time_s);
+  }
+  return absl::OkStatus();
+}
+
+Status PrintEmbedding(const Table& table, Sink* sink) {
+  for (const auto& [key, row] : table.rows) {
     sink->Print("{:016x}", key);
     for (const std::vector<float>* floats : {&row.values, &row.states}) {
       for (const float value : *floats) {
         sink->PrintFloat(value);
       }
     }
-    sink->Print(" {} {}\n", row.frequency, row.last_update);
+    PrintHistory(row, sink);
     FRESHET_RETURN_IF_ERROR(sink->Flush(kFlushBytes));
   }
-  return absl::OkStatus();
+  return PrintPolicy(table, sink);
 }
 
 Status PrintDense(const DenseTensor& tensor, Sink* sink) {

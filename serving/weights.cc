@@ -85,7 +85,11 @@ void Weights::Apply(const PartContents& part) {
     }
     const std::span<const float> values(rows.values);
     for (size_t i = 0; i < rows.keys.size(); ++i) {
-      table.Set(rows.keys[i], values.subspan(i * rows.dim, rows.dim));
+      if (rows.served.empty() || rows.served[i] != 0) {
+        table.Set(rows.keys[i], values.subspan(i * rows.dim, rows.dim));
+      } else {
+        table.Erase(rows.keys[i]);
+      }
     }
   }
   for (const DenseTensor& tensor : part.dense) {

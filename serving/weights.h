@@ -30,7 +30,8 @@ class Weights {
 
   // InvalidArgument if a variable is not one of the model's, or has another shape.
   Status Check(const PartContents& part) const;
-  // Deletes the tombstones, then sets the rows and the tensors. The part has passed Check.
+  // Deletes the tombstones, then sets the rows and the tensors; a row that is not for serving is
+  // deleted instead. The part has passed Check.
   void Apply(const PartContents& part);
 
  private:

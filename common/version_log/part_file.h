@@ -73,10 +73,13 @@ struct PartContents {
 
 enum class PartColumns {
   kAll,
-  kServing,  // keys, values, tombstones and dense values: nothing else is read or checked
+  // Keys, tombstones, values, served flags and dense values: nothing else is read or checked.
+  kServing,
 };
 
 // Writes and syncs directory/name. The answer says what the manifest must record.
+// InvalidArgument: columns do not fit each other, or a value is not one of its value_type; no file
+// is made then.
 StatusOr<proto::PartFile> WritePart(FileSystem& files,
                                     const std::string& directory,
                                     const std::string& name,

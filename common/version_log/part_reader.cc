@@ -1,16 +1,14 @@
-#include <cstring>
+#include <algorithm>
 #include <limits>
-#include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "common/version_log/checksum.h"
+#include "common/half.h"
 #include "common/version_log/manifest_file.h"
 #include "common/version_log/part_columns.h"
 #include "common/version_log/part_file.h"
-#include "common/version_log/safetensors.h"
+#include "common/version_log/tensor_reader.h"
 
 namespace freshet {
 namespace {
@@ -20,167 +18,183 @@ using namespace part_columns;  // NOLINT(google-build-using-namespace): names of
 // Reads one part file. Its errors do not name the file: ReadPart does.
 class PartReader {
  public:
-  PartReader(const ReadableFile& file, PartColumns columns) : file_(file), columns_(columns) {}
+  PartReader(const ReadableFile& file, PartColumns columns)
+      : tensors_(file), all_(columns == PartColumns::kAll) {}
 
-  Status ReadHeader(const proto::PartFile& part);
+  Status Open(const proto::PartFile& part) {
+    return tensors_.Open(part.bytes(), part.header_xxh3());
+  }
+
   StatusOr<PartContents> ReadTensors();
 
  private:
   StatusOr<EmbeddingRows> ReadEmbedding(const std::string& variable);
+  Status ReadValues(EmbeddingRows* rows);
+  Status ReadServed(EmbeddingRows* rows);
+  Status ReadStates(EmbeddingRows* rows);
+  Status ReadLives(const std::string& variable,
+                   const LifeColumns& columns,
+                   uint64_t rows,
+                   std::vector<FeatureLife>* lives);
+  Status ReadCandidates(const std::string& variable, CandidateRows* candidates);
+  Status ReadFilter(const std::string& variable, FilterBlocks* filter);
+  Status ReadClock(const std::string& variable, StreamClock* clock);
   StatusOr<DenseTensor> ReadDense(const std::string& variable);
+  Status ReadPadding(const std::string& name);
 
-  // The tensor, or null. Every tensor that was asked for counts as known.
-  const TensorInfo* Find(const std::string& variable, const char* column);
-  // Reads the tensor, if it is there and has this type, these rows and `*width` elements in each;
-  // a width of 0 is filled in from the shape.
+  // Where a column goes that serving does not read.
   template <typename T>
-  Status ReadColumn(const std::string& variable,
-                    const char* column,
-                    TensorType type,
-                    uint64_t rows,
-                    uint32_t* width,
-                    std::vector<T>* into);
-  // A column of one element a row, as many rows as it has.
-  template <typename T>
-  Status ReadVector(const std::string& variable,
-                    const char* column,
-                    TensorType type,
-                    std::vector<T>* into);
-  template <typename T>
-  Status ReadData(const TensorInfo& tensor, std::vector<T>* into);
-  Status ReadExactly(uint64_t offset, std::span<std::byte> into);
+  std::vector<T>* Wanted(std::vector<T>* column) const {
+    return all_ ? column : nullptr;
+  }
 
-  const ReadableFile& file_;
-  const PartColumns columns_;
-  SafetensorsHeader header_;
-  std::map<std::string, const TensorInfo*> unread_;
-  uint64_t data_begin_ = 0;
+  TensorReader tensors_;
+  const bool all_;
 };
-
-Status PartReader::ReadExactly(uint64_t offset, std::span<std::byte> into) {
-  FRESHET_ASSIGN_OR_RETURN(const size_t got, file_.ReadAt(offset, into));
-  if (got != into.size()) {
-    return DataLoss(
-        "ends at byte {}, where {} more should follow", offset + got, into.size() - got);
-  }
-  return absl::OkStatus();
-}
-
-// The size of the file has been checked against the manifest: nothing larger is allocated.
-Status PartReader::ReadHeader(const proto::PartFile& part) {
-  uint64_t length = 0;
-  FRESHET_RETURN_IF_ERROR(ReadExactly(0, std::as_writable_bytes(std::span(&length, 1))));
-  if (length > kMaxSafetensorsHeaderBytes || length > part.bytes() - kSafetensorsLengthBytes ||
-      length % 8 != 0) {
-    return DataLoss("header of {} bytes in a file of {}", length, part.bytes());
-  }
-  data_begin_ = kSafetensorsLengthBytes + length;
-  std::string bytes(data_begin_, '\0');
-  FRESHET_RETURN_IF_ERROR(ReadExactly(0, std::as_writable_bytes(std::span(bytes))));
-  if (const std::string found = Xxh3Hex(bytes); found != part.header_xxh3()) {
-    return DataLoss("header has xxh3 {}, manifest says {}", found, part.header_xxh3());
-  }
-  const std::string_view json = std::string_view(bytes).substr(kSafetensorsLengthBytes);
-  FRESHET_ASSIGN_OR_RETURN(header_, ParseSafetensorsHeader(json, part.bytes() - data_begin_));
-  const auto format = header_.metadata.find(kFormatKey);
-  if (format == header_.metadata.end()) {
-    return DataLoss("no part of ours: its metadata has no {}", kFormatKey);
-  }
-  if (format->second != kFormat) {
-    return FailedPrecondition("part format {}, this program reads {}", format->second, kFormat);
-  }
-  for (const TensorInfo& tensor : header_.tensors) {
-    unread_.emplace(tensor.name, &tensor);
-  }
-  return absl::OkStatus();
-}
-
-const TensorInfo* PartReader::Find(const std::string& variable, const char* column) {
-  const auto found = unread_.extract(variable + "/" + column);
-  return found.empty() ? nullptr : found.mapped();
-}
-
-template <typename T>
-Status PartReader::ReadData(const TensorInfo& tensor, std::vector<T>* into) {
-  into->resize((tensor.end - tensor.begin) / sizeof(T));
-  const auto bytes = std::as_writable_bytes(std::span(*into));
-  FRESHET_RETURN_IF_ERROR(ReadExactly(data_begin_ + tensor.begin, bytes));
-  const auto expected = header_.metadata.find(kChecksumPrefix + tensor.name);
-  if (expected == header_.metadata.end()) {
-    return DataLoss("tensor '{}' has no checksum in the header", tensor.name);
-  }
-  if (const std::string found = Xxh3Hex(bytes); found != expected->second) {
-    return DataLoss(
-        "tensor '{}' has xxh3 {}, the header says {}", tensor.name, found, expected->second);
-  }
-  return absl::OkStatus();
-}
-
-template <typename T>
-Status PartReader::ReadVector(const std::string& variable,
-                              const char* column,
-                              TensorType type,
-                              std::vector<T>* into) {
-  const TensorInfo* tensor = Find(variable, column);
-  if (tensor == nullptr || tensor->type != type || tensor->shape.size() != 1) {
-    return DataLoss("tensor '{}/{}' is missing, or of another type or shape", variable, column);
-  }
-  return ReadData(*tensor, into);
-}
-
-template <typename T>
-Status PartReader::ReadColumn(const std::string& variable,
-                              const char* column,
-                              TensorType type,
-                              uint64_t rows,
-                              uint32_t* width,
-                              std::vector<T>* into) {
-  const TensorInfo* tensor = Find(variable, column);
-  const size_t rank = width == nullptr ? 1 : 2;
-  if (tensor == nullptr || tensor->type != type || tensor->shape.size() != rank ||
-      tensor->shape[0] != rows) {
-    return DataLoss("tensor '{}/{}' is missing, or of another type or shape than its {} keys need",
-                    variable,
-                    column,
-                    rows);
-  }
-  if (width != nullptr) {
-    if (tensor->shape[1] == 0 || tensor->shape[1] > std::numeric_limits<uint32_t>::max()) {
-      return DataLoss("tensor '{}' has rows of {} elements", tensor->name, tensor->shape[1]);
-    }
-    *width = static_cast<uint32_t>(tensor->shape[1]);
-  }
-  return into == nullptr ? absl::OkStatus() : ReadData(*tensor, into);
-}
 
 StatusOr<EmbeddingRows> PartReader::ReadEmbedding(const std::string& variable) {
   EmbeddingRows rows;
   rows.variable = variable;
-  FRESHET_RETURN_IF_ERROR(ReadVector(variable, kKeys, TensorType::kU64, &rows.keys));
-  FRESHET_RETURN_IF_ERROR(ReadVector(variable, kTombstones, TensorType::kU64, &rows.tombstones));
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kKeys, &rows.keys));
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kTombstones, &rows.tombstones));
+  FRESHET_RETURN_IF_ERROR(ReadValues(&rows));
+  FRESHET_RETURN_IF_ERROR(ReadServed(&rows));
+  FRESHET_RETURN_IF_ERROR(ReadStates(&rows));
   const uint64_t count = rows.keys.size();
   FRESHET_RETURN_IF_ERROR(
-      ReadColumn(variable, kValues, TensorType::kF32, count, &rows.dim, &rows.values));
-  const bool all = columns_ == PartColumns::kAll;
-  if (unread_.contains(variable + "/" + kStates)) {
-    FRESHET_RETURN_IF_ERROR(ReadColumn(
-        variable, kStates, TensorType::kF32, count, &rows.state_dim, all ? &rows.states : nullptr));
-  }
-  FRESHET_RETURN_IF_ERROR(ReadColumn(
-      variable, kFrequencies, TensorType::kU32, count, nullptr, all ? &rows.frequencies : nullptr));
-  FRESHET_RETURN_IF_ERROR(ReadColumn(variable,
-                                     kLastUpdates,
-                                     TensorType::kU32,
-                                     count,
-                                     nullptr,
-                                     all ? &rows.last_updates : nullptr));
+      tensors_.ReadColumn(variable, kFrequencies, count, Wanted(&rows.frequencies)));
+  FRESHET_RETURN_IF_ERROR(
+      tensors_.ReadColumn(variable, kLastUpdates, count, Wanted(&rows.last_updates)));
+  FRESHET_RETURN_IF_ERROR(ReadLives(variable, kLives, count, &rows.lives));
+  FRESHET_RETURN_IF_ERROR(ReadCandidates(variable, &rows.candidates));
+  FRESHET_RETURN_IF_ERROR(ReadFilter(variable, &rows.filter));
+  FRESHET_RETURN_IF_ERROR(ReadClock(variable, &rows.clock));
   return rows;
+}
+
+Status PartReader::ReadValues(EmbeddingRows* rows) {
+  const TensorInfo* const tensor = tensors_.Find(rows->variable, kValues);
+  const TensorType type = tensor == nullptr ? TensorType::kF32 : tensor->type;
+  if (type != TensorType::kF16 && type != TensorType::kBf16) {
+    return tensors_.ReadMatrix(
+        rows->variable, kValues, TensorType::kF32, rows->keys.size(), &rows->dim, &rows->values);
+  }
+  std::vector<uint16_t> halves;
+  FRESHET_RETURN_IF_ERROR(
+      tensors_.ReadMatrix(rows->variable, kValues, type, rows->keys.size(), &rows->dim, &halves));
+  rows->values.resize(halves.size());
+  if (type == TensorType::kF16) {
+    rows->value_type = proto::F16;
+    FromF16(halves, rows->values);
+  } else {
+    rows->value_type = proto::BF16;
+    FromBf16(halves, rows->values);
+  }
+  return absl::OkStatus();
+}
+
+Status PartReader::ReadServed(EmbeddingRows* rows) {
+  if (!tensors_.Has(rows->variable, kServed)) {
+    return absl::OkStatus();
+  }
+  FRESHET_RETURN_IF_ERROR(
+      tensors_.ReadColumn(rows->variable, kServed, rows->keys.size(), &rows->served));
+  if (std::any_of(rows->served.begin(), rows->served.end(), [](uint8_t is) { return is > 1; })) {
+    return DataLoss("tensor '{}/{}' holds something other than 0 and 1", rows->variable, kServed);
+  }
+  return absl::OkStatus();
+}
+
+Status PartReader::ReadStates(EmbeddingRows* rows) {
+  if (!tensors_.Has(rows->variable, kStates)) {
+    return absl::OkStatus();
+  }
+  return tensors_.ReadMatrix(rows->variable,
+                             kStates,
+                             TensorType::kF32,
+                             rows->keys.size(),
+                             &rows->state_dim,
+                             Wanted(&rows->states));
+}
+
+Status PartReader::ReadLives(const std::string& variable,
+                             const LifeColumns& columns,
+                             uint64_t rows,
+                             std::vector<FeatureLife>* lives) {
+  if (!tensors_.Has(variable, columns.shows)) {
+    return absl::OkStatus();
+  }
+  if (all_) {
+    lives->resize(rows);
+  }
+  const auto read = [&](const char* column, auto member, auto elements) -> Status {
+    FRESHET_RETURN_IF_ERROR(tensors_.ReadColumn(variable, column, rows, Wanted(&elements)));
+    for (size_t i = 0; i < lives->size(); ++i) {
+      (*lives)[i].*member = elements[i];
+    }
+    return absl::OkStatus();
+  };
+  FRESHET_RETURN_IF_ERROR(read(columns.shows, &FeatureLife::shows, std::vector<float>()));
+  FRESHET_RETURN_IF_ERROR(read(columns.clicks, &FeatureLife::clicks, std::vector<float>()));
+  FRESHET_RETURN_IF_ERROR(
+      read(columns.last_steps, &FeatureLife::last_step, std::vector<uint32_t>()));
+  FRESHET_RETURN_IF_ERROR(
+      read(columns.score_days, &FeatureLife::score_day, std::vector<uint16_t>()));
+  return read(columns.slots, &FeatureLife::slot, std::vector<uint16_t>());
+}
+
+Status PartReader::ReadCandidates(const std::string& variable, CandidateRows* candidates) {
+  const TensorInfo* const keys = tensors_.Find(variable, kCandidateKeys);
+  if (keys == nullptr) {
+    return absl::OkStatus();
+  }
+  const uint64_t count = keys->shape.empty() ? 0 : keys->shape[0];
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kCandidateKeys, Wanted(&candidates->keys)));
+  FRESHET_RETURN_IF_ERROR(
+      tensors_.ReadVector(variable, kCandidateTombstones, Wanted(&candidates->tombstones)));
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadColumn(
+      variable, kCandidateFrequencies, count, Wanted(&candidates->frequencies)));
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadColumn(
+      variable, kCandidateLastUpdates, count, Wanted(&candidates->last_updates)));
+  return ReadLives(variable, kCandidateLives, count, &candidates->lives);
+}
+
+Status PartReader::ReadFilter(const std::string& variable, FilterBlocks* filter) {
+  const TensorInfo* const blocks = tensors_.Find(variable, kFilterBlocks);
+  if (blocks == nullptr) {
+    return absl::OkStatus();
+  }
+  const uint64_t count = blocks->shape.empty() ? 0 : blocks->shape[0];
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kFilterBlocks, Wanted(&filter->blocks)));
+  uint32_t block_bytes = 0;
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadMatrix(
+      variable, kFilterCounters, TensorType::kU8, count, &block_bytes, Wanted(&filter->counters)));
+  if (block_bytes != FilterBlocks::kBlockBytes) {
+    return DataLoss("tensor '{}/{}' has blocks of {} counters, not {}",
+                    variable,
+                    kFilterCounters,
+                    block_bytes,
+                    FilterBlocks::kBlockBytes);
+  }
+  return absl::OkStatus();
+}
+
+Status PartReader::ReadClock(const std::string& variable, StreamClock* clock) {
+  if (!tensors_.Has(variable, kClock)) {
+    return absl::OkStatus();
+  }
+  std::vector<uint64_t> numbers;
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadColumn(variable, kClock, 2, Wanted(&numbers)));
+  if (all_) {
+    *clock = {.step = numbers[0], .event_time_s = numbers[1]};
+  }
+  return absl::OkStatus();
 }
 
 StatusOr<DenseTensor> PartReader::ReadDense(const std::string& variable) {
   DenseTensor dense;
   dense.variable = variable;
-  const TensorInfo* values = Find(variable, kDenseValues);
+  const TensorInfo* const values = tensors_.Take(variable, kDenseValues);
   if (values == nullptr || values->type != TensorType::kF32) {
     return DataLoss("tensor '{}/{}' is missing, or not F32", variable, kDenseValues);
   }
@@ -190,25 +204,32 @@ StatusOr<DenseTensor> PartReader::ReadDense(const std::string& variable) {
     }
     dense.shape.push_back(static_cast<uint32_t>(extent));
   }
-  FRESHET_RETURN_IF_ERROR(ReadData(*values, &dense.values));
-  const TensorInfo* states = Find(variable, kDenseStates);
-  if (states != nullptr) {
-    if (states->type != TensorType::kF32 || states->shape.size() != 1) {
-      return DataLoss("tensor '{}' is no vector of F32", states->name);
-    }
-    if (columns_ == PartColumns::kAll) {
-      FRESHET_RETURN_IF_ERROR(ReadData(*states, &dense.states));
-    }
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadData(*values, &dense.values));
+  if (tensors_.Has(variable, kDenseStates)) {
+    FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kDenseStates, Wanted(&dense.states)));
   }
   return dense;
 }
 
+Status PartReader::ReadPadding(const std::string& name) {
+  const TensorInfo* const padding = tensors_.Take(name);
+  if (padding == nullptr || name != kPadding) {
+    return DataLoss("tensor '{}' is of no variable", name);
+  }
+  if (padding->type != TensorType::kU8 || padding->end - padding->begin >= 8) {
+    return DataLoss("tensor '{}' is more than what aligns another", name);
+  }
+  std::vector<std::byte> bytes;
+  return all_ ? tensors_.ReadData(*padding, &bytes) : absl::OkStatus();
+}
+
 StatusOr<PartContents> PartReader::ReadTensors() {
   PartContents contents;
-  for (const TensorInfo& tensor : header_.tensors) {
+  for (const TensorInfo& tensor : tensors_.tensors()) {
     const size_t slash = tensor.name.rfind('/');
     if (slash == std::string::npos) {
-      return DataLoss("tensor '{}' is of no variable", tensor.name);
+      FRESHET_RETURN_IF_ERROR(ReadPadding(tensor.name));
+      continue;
     }
     const std::string variable = tensor.name.substr(0, slash);
     const std::string column = tensor.name.substr(slash + 1);
@@ -220,8 +241,8 @@ StatusOr<PartContents> PartReader::ReadTensors() {
       contents.dense.push_back(std::move(dense));
     }
   }
-  if (!unread_.empty()) {
-    return DataLoss("tensor '{}' belongs to no variable", unread_.begin()->first);
+  if (const std::optional<std::string> left = tensors_.Left()) {
+    return DataLoss("tensor '{}' belongs to no variable", *left);
   }
   return contents;
 }
@@ -253,7 +274,7 @@ StatusOr<PartContents> Read(FileSystem& files,
   }
   FRESHET_ASSIGN_OR_RETURN(const auto file, files.OpenReadable(path));
   PartReader reader(*file, columns);
-  FRESHET_RETURN_IF_ERROR(reader.ReadHeader(part));
+  FRESHET_RETURN_IF_ERROR(reader.Open(part));
   FRESHET_ASSIGN_OR_RETURN(PartContents contents, reader.ReadTensors());
   FRESHET_RETURN_IF_ERROR(CheckCounts(part, contents));
   return contents;

@@ -28,25 +28,36 @@ using Writer = rapidjson::Writer<rapidjson::StringBuffer,
                                  rapidjson::CrtAllocator,
                                  rapidjson::kWriteValidateEncodingFlag>;
 
-const char* TypeName(TensorType type) {
-  switch (type) {
-    case TensorType::kU32:
-      return "U32";
-    case TensorType::kU64:
-      return "U64";
-    case TensorType::kF32:
-      return "F32";
+struct TypeFacts {
+  TensorType type;
+  const char* name;
+  uint64_t bytes;  // of an element
+};
+
+constexpr TypeFacts kTypes[] = {{TensorType::kU8, "U8", 1},
+                                {TensorType::kU16, "U16", 2},
+                                {TensorType::kU32, "U32", 4},
+                                {TensorType::kU64, "U64", 8},
+                                {TensorType::kF16, "F16", 2},
+                                {TensorType::kBf16, "BF16", 2},
+                                {TensorType::kF32, "F32", 4}};
+
+const TypeFacts& FactsOf(TensorType type) {
+  for (const TypeFacts& facts : kTypes) {
+    if (facts.type == type) {
+      return facts;
+    }
   }
   FRESHET_UNREACHABLE();
 }
 
 StatusOr<TensorType> TypeNamed(std::string_view name) {
-  for (const TensorType type : {TensorType::kU32, TensorType::kU64, TensorType::kF32}) {
-    if (name == TypeName(type)) {
-      return type;
+  for (const TypeFacts& facts : kTypes) {
+    if (name == facts.name) {
+      return facts.type;
     }
   }
-  return DataLoss("dtype '{}', known are U32, U64 and F32", name);
+  return DataLoss("dtype '{}', known are U8, U16, U32, U64, F16, BF16 and F32", name);
 }
 
 std::string_view View(const rapidjson::Value& string) {
@@ -63,7 +74,7 @@ bool WriteTensor(Writer& writer, const TensorInfo& tensor) {
   }
   writer.StartObject();
   writer.Key("dtype");
-  writer.String(TypeName(tensor.type));
+  writer.String(FactsOf(tensor.type).name);
   writer.Key("shape");
   writer.StartArray();
   for (const uint64_t extent : tensor.shape) {
@@ -161,7 +172,7 @@ Status OrderTensors(uint64_t data_bytes, std::vector<TensorInfo>* tensors) {
 }  // namespace
 
 uint64_t BytesPerElement(TensorType type) {
-  return type == TensorType::kU64 ? 8 : 4;
+  return FactsOf(type).bytes;
 }
 
 StatusOr<uint64_t> ElementCount(const std::vector<uint64_t>& shape) {

@@ -61,5 +61,50 @@ TEST_CASE("the same state dumps the same, however it came about", "[freshetctl]"
   CHECK(ReadBytes(program.Path("a")) != ReadBytes(program.Path("b")));
 }
 
+TEST_CASE("a dump tells what a feature policy keeps, deltas merged", "[freshetctl]") {
+  Program program;
+  const std::string log = program.Path("log");
+  EmbeddingRows rows = Rows({1, 2}, 0.5F);
+  rows.value_type = proto::F16;
+  rows.lives = {{.shows = 1.5F, .clicks = 0.5F, .last_step = 7, .score_day = 19675, .slot = 3}, {}};
+  rows.served = {1, 0};
+  rows.candidates.keys = {8, 9};
+  rows.candidates.frequencies = {1, 2};
+  rows.candidates.last_updates = {3, 4};
+  rows.filter = {.blocks = {6, 5}, .counters = std::vector<uint8_t>(128, 0xab)};
+  rows.clock = {.step = 7, .event_time_s = 1700000009};
+  CommitVersion(log, SmallManifest(1, 0), {.embeddings = {rows}, .dense = {}});
+  rows = Rows({2}, 0.25F);
+  rows.lives.resize(1);
+  rows.served = {1};
+  rows.candidates.keys = {8};
+  rows.candidates.frequencies = {5};
+  rows.candidates.last_updates = {6};
+  rows.candidates.tombstones = {9};
+  rows.candidates.lives = {{.shows = 1.0F}};
+  rows.filter = {.blocks = {5}, .counters = std::vector<uint8_t>(64, 1)};
+  rows.clock = {.step = 9, .event_time_s = 1700000008};
+  CommitVersion(log, SmallManifest(2, 1), {.embeddings = {rows}, .dense = {}});
+  CHECK(program.Run({"dump", "--log-dir", log, "--variable", "w"}) == 0);
+  std::string abs;
+  std::string ones;
+  for (int i = 0; i < 64; ++i) {
+    abs += "ab";
+    ones += "01";
+  }
+  CHECK(program.out ==
+        "0000000000000001 0x1p-1 0x1p-1 0x1p-1 3 1700000000 life 0x1.8p+0 0x1p-1 7 19675 3 "
+        "served 1\n"
+        "0000000000000002 0x1p-2 0x1p-2 0x1p-1 3 1700000000 life 0x0p+0 0x0p+0 0 0 0 served 1\n"
+        "candidate 0000000000000008 5 6 life 0x1p+0 0x0p+0 0 0 0\n"
+        "filter 5 " +
+            ones +
+            "\n"
+            "filter 6 " +
+            abs +
+            "\n"
+            "clock 9 1700000009\n");
+}
+
 }  // namespace
 }  // namespace freshet::test

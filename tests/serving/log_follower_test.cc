@@ -117,6 +117,47 @@ TEST_CASE("bases and deltas are served as they come", "[serving]") {
   CHECK(node.metrics.applied_loads.Value() == 2);
 }
 
+TEST_CASE("values of 16 bits are served as the floats that they are", "[serving]") {
+  TestLog log;
+  Node node(log);
+  Rows rows = OneRow("user", "1", 0.25F);
+  log.Base(rows, 0.25F);
+  const Rows changed = Overlay(OneRow("movie", "1", 0x1p-24F), OneRow("movie", "2", 65504.0F));
+  PartContents part = log.MakePart(changed, {});
+  part.embeddings[0].value_type = proto::F16;
+  log.DeltaOf(part);
+  const Rows brain = OneRow("movie", "3", 0x1.fep100F);
+  part = log.MakePart(brain, {});
+  part.embeddings[0].value_type = proto::BF16;
+  log.DeltaOf(part);
+  node.follower.Poll();
+  CHECK(node.version() == 3);
+  CheckServes(node, Overlay(Overlay(rows, changed), brain), 0.25F);
+}
+
+TEST_CASE("rows that are not for serving are not served, by delta or from the base", "[serving]") {
+  TestLog log;
+  Node node(log);
+  const Rows rows = Overlay(OneRow("movie", "1", 1.0F), OneRow("movie", "2", 2.0F));
+  log.Base(rows, 0.25F);
+  node.follower.Poll();
+  PartContents part =
+      log.MakePart(Overlay(OneRow("movie", "1", 3.0F), OneRow("movie", "3", 3.0F)), {});
+  part.embeddings[0].served = {0, 0};
+  log.DeltaOf(part);
+  node.follower.Poll();
+  CHECK(node.version() == 2);
+  CheckServes(node, OneRow("movie", "2", 2.0F), 0.25F);
+  Node late(log);
+  late.follower.Poll();
+  CheckServes(late, OneRow("movie", "2", 2.0F), 0.25F);
+  part.embeddings[0].served = {1, 1};
+  log.DeltaOf(part);
+  node.follower.Poll();
+  CheckServes(
+      node, Overlay(Overlay(rows, OneRow("movie", "1", 3.0F)), OneRow("movie", "3", 3.0F)), 0.25F);
+}
+
 TEST_CASE("a node that starts late loads the base and its deltas", "[serving]") {
   TestLog log;
   const Rows rows = RandomRows(1);

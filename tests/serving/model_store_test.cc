@@ -140,6 +140,46 @@ TEST_CASE("a load that fails half way leaves what was served", "[serving]") {
   CHECK(Mixed(*store.Acquire()) == 0);
 }
 
+TEST_CASE("a row that is not for serving is not served, and leaves if it was", "[serving]") {
+  const auto schema = Schema::Make(test::SmallModel());
+  ModelStore store;
+  store.SetCatalogue(SmallCatalogue());
+  LoadNumbered(store, *schema, 1);
+  const Key movie = test::KeyOf("movie", "1");
+  const Key user = test::KeyOf("user", "new");
+  const auto found = [&](Key key) {
+    const ModelStore::ReadGuard snapshot = store.Acquire();
+    const auto row = snapshot->weights().table(0).Find(key);
+    return std::vector<float>(row.begin(), row.end());
+  };
+  const auto item_bias = [&] { return store.Acquire()->index().Bias(0); };
+  REQUIRE(found(movie) == std::vector<float>{1, 0, 0, 0});
+  REQUIRE(item_bias() == 3.0F);
+
+  EmbeddingRows rows;
+  rows.variable = "factors";
+  rows.dim = 1 + test::kFactors;
+  rows.keys = {movie, user};
+  rows.values = {5, 0, 0, 0, 6, 0, 0, 0};
+  rows.served = {0, 1};
+  PartContents part;
+  part.embeddings = {rows};
+  store.Apply(Facts(2), std::vector<PartContents>{part});
+  CHECK(found(movie).empty());
+  CHECK(item_bias() == 2.0F);  // its two genres alone
+  CHECK(found(user) == std::vector<float>{6, 0, 0, 0});
+
+  part.embeddings[0].served = {1, 0};
+  store.Apply(Facts(3), std::vector<PartContents>{part});
+  CHECK(found(movie) == std::vector<float>{5, 0, 0, 0});
+  CHECK(item_bias() == 7.0F);
+  CHECK(found(user).empty());
+
+  part.embeddings[0].served.clear();
+  store.Apply(Facts(4), std::vector<PartContents>{part});
+  CHECK(found(user) == std::vector<float>{6, 0, 0, 0});
+}
+
 TEST_CASE("a part of another model is told apart", "[serving]") {
   const auto schema = Schema::Make(test::SmallModel());
   const Weights weights((*schema)->model());

@@ -67,6 +67,10 @@ VersionId TestLog::Delta(const Rows& rows, float bias, const std::vector<Key>& t
   return Commit(proto::Manifest::DELTA, last_, {MakePart(rows, tombstones), dense});
 }
 
+VersionId TestLog::DeltaOf(const PartContents& part) {
+  return Commit(proto::Manifest::DELTA, last_, {part});
+}
+
 VersionId TestLog::Rollback(VersionId to) {
   return Commit(proto::Manifest::ROLLBACK, to, {});
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/ids.h"
+#include "common/version_log/part_file.h"
 #include "common/version_log/version_log.h"
 #include "tests/serving/small_model.h"
 
@@ -28,6 +29,8 @@ class TestLog {
 
   VersionId Base(const Rows& rows, float bias);
   VersionId Delta(const Rows& rows, float bias, const std::vector<Key>& tombstones = {});
+  // A delta of one part, as it is.
+  VersionId DeltaOf(const PartContents& part);
   VersionId Rollback(VersionId to);
 
   // The model of the versions that follow.
@@ -40,11 +43,13 @@ class TestLog {
 
   void Remove(VersionId version);
 
+  // Rows of the model's embedding variable.
+  PartContents MakePart(const Rows& rows, const std::vector<Key>& tombstones) const;
+
  private:
   VersionId Commit(proto::Manifest::Kind kind,
                    VersionId parent,
                    const std::vector<PartContents>& parts);
-  PartContents MakePart(const Rows& rows, const std::vector<Key>& tombstones) const;
 
   std::string root_;
   VersionLog log_;

@@ -27,6 +27,10 @@ class TemporaryDirectory {
 // alignment is no accident. Always the same.
 PartContents SmallContents();
 
+// Two embedding variables of both 16-bit types, one of them with all that a feature policy needs,
+// and a dense one. Always the same.
+PartContents PolicyContents();
+
 // Up to three embedding and three dense variables of random sizes, empty ones among them; floats
 // are random bits, NaN included.
 PartContents RandomContents(std::mt19937_64& random);

@@ -21,12 +21,15 @@ std::string OutputOf(const std::string& command) {
   return output;
 }
 
-TEST_CASE("numpy opens a part with no code of ours", "[version_log]") {
+std::string PrintedByNumpy(const PartContents& contents) {
   const TemporaryDirectory directory;
-  REQUIRE(WritePart(LocalFileSystem(), directory.path(), "part", SmallContents()).ok());
-  const std::string output =
-      OutputOf(std::string(FRESHET_PYTHON3) + " " + FRESHET_SOURCE_DIR +
-               "/tests/common/version_log/read_part.py " + directory.path() + "/part");
+  REQUIRE(WritePart(LocalFileSystem(), directory.path(), "part", contents).ok());
+  return OutputOf(std::string(FRESHET_PYTHON3) + " " + FRESHET_SOURCE_DIR +
+                  "/tests/common/version_log/read_part.py " + directory.path() + "/part");
+}
+
+TEST_CASE("numpy opens a part with no code of ours", "[version_log]") {
+  const std::string output = PrintedByNumpy(SmallContents());
   // SmallContents, as Python prints it; a float32 is shown as the double that it is.
   const std::string expected =
       "bias/dense_states float32 [4] [0.25, 0.5, 0.75, 1.0]\n"
@@ -45,6 +48,20 @@ TEST_CASE("numpy opens a part with no code of ours", "[version_log]") {
       "linear/ad \"x\"/tombstones uint64 [0] []\n"
       "linear/ad \"x\"/values float32 [1, 1] [[-2.5]]\n";
   CHECK(output == expected);
+}
+
+TEST_CASE("numpy opens a part with values of 16 bits and a feature policy", "[version_log]") {
+  const std::string output = PrintedByNumpy(PolicyContents());
+  INFO(output);
+  for (const char* line : {"half/values float16 [3, 1] [[0.5], [-2.0], [5.960464477539063e-08]]\n",
+                           "half/served uint8 [3] [1, 0, 1]\n",
+                           "half/score_days uint16 [3] [19675, 65535, 0]\n",
+                           "half/candidate_keys uint64 [2] [11, 12]\n",
+                           "half/filter_counters uint8 [1, 64] [[0, 1, 2, ",
+                           "half/clock uint64 [2] [12, 1700000004]\n",
+                           "brain/values float32 [1, 3] [[1.0, -2.52"}) {
+    CHECK(output.find(line) != std::string::npos);
+  }
 }
 
 }  // namespace

@@ -17,9 +17,9 @@ constexpr char kPath[] = "v/part-0-0.safetensors";
 
 // A part in memory, and how to damage it.
 struct Part {
-  Part() {
+  explicit Part(const PartContents& contents = SmallContents()) {
     REQUIRE(files.CreateDirectories(kFolder).ok());
-    const auto written = WritePart(files, kFolder, kName, SmallContents());
+    const auto written = WritePart(files, kFolder, kName, contents);
     REQUIRE(written.ok());
     entry = *written;
     bytes = files.Bytes(kPath);
@@ -58,7 +58,7 @@ std::string Replaced(std::string text, const std::string& from, const std::strin
 }
 
 TEST_CASE("a part with a flipped bit is refused by name", "[version_log]") {
-  Part part;
+  Part part(GENERATE(false, true) ? PolicyContents() : SmallContents());
   for (size_t position = 0; position < part.bytes.size(); ++position) {
     std::string damaged = part.bytes;
     damaged[position] = static_cast<char>(damaged[position] ^ (1 << (position % 8)));
@@ -92,12 +92,14 @@ TEST_CASE("a part cut short or with more behind it is refused by name", "[versio
 }
 
 TEST_CASE("serving is not disturbed by damage in columns that it does not read", "[version_log]") {
-  Part part;
-  // Serving columns come first: keys, tombstones, values, dense values (docs/formats/part-file.md).
-  const PartContents contents = SmallContents();
+  // Serving columns come first: keys, tombstones, values, dense values, served
+  // (docs/formats/part-file.md).
+  const PartContents contents = GENERATE(false, true) ? PolicyContents() : SmallContents();
+  Part part(contents);
   size_t serving_end = 8 + part.header_length;
   for (const EmbeddingRows& rows : contents.embeddings) {
-    serving_end += 8 * (rows.keys.size() + rows.tombstones.size()) + 4 * rows.values.size();
+    serving_end += 8 * (rows.keys.size() + rows.tombstones.size()) + rows.served.size() +
+                   (rows.value_type == proto::F32 ? 4 : 2) * rows.values.size();
   }
   serving_end += 4 * contents.dense[0].values.size();
   REQUIRE(serving_end < part.bytes.size());
@@ -179,15 +181,72 @@ TEST_CASE("a part whose columns contradict each other is refused although its ch
     INFO(edit.second << " -> " << status.ToString());
     CHECK(absl::IsDataLoss(status));
   }
-  const Status newer = read(Replaced(json, R"("freshet_part":"1")", R"("freshet_part":"2")"));
+  const Status newer = read(Replaced(json, R"("freshet_part":"1")", R"("freshet_part":"3")"));
   CHECK(absl::IsFailedPrecondition(newer));
+}
+
+TEST_CASE("columns of feature policies that contradict each other are refused likewise",
+          "[version_log]") {
+  Part part(PolicyContents());
+  const std::string json = part.Json();
+  const auto read = [&](const std::string& header) {
+    part.ReplaceHeader(header);
+    return part.Read(PartColumns::kAll).status();
+  };
+  REQUIRE(read(json).ok());
+  const std::vector<std::pair<std::string, std::string>> edits = {
+      {R"("half/values":{"dtype":"F16")", R"("half/values":{"dtype":"U16")"},
+      {R"("half/served":{"dtype":"U8","shape":[3])",
+       R"("half/served":{"dtype":"U8","shape":[3,1])"},
+      {R"("half/shows":{)", R"("half/showz":{)"},
+      {R"("half/clicks":{)", R"("half/clickz":{)"},
+      {R"("half/clicks":{"dtype":"F32")", R"("half/clicks":{"dtype":"U32")"},
+      {R"("half/slots":{"dtype":"U16")", R"("half/slots":{"dtype":"F16")"},
+      {R"("half/candidate_keys":{)", R"("half/candidate_keyz":{)"},
+      {R"("half/candidate_keys":{"dtype":"U64","shape":[2])",
+       R"("half/candidate_keys":{"dtype":"U64","shape":[])"},
+      {R"("half/candidate_tombstones":{)", R"("half/candidate_tombstonez":{)"},
+      {R"("half/candidate_shows":{)", R"("half/candidate_showz":{)"},
+      {R"("half/filter_blocks":{)", R"("half/filter_blockz":{)"},
+      {R"("half/filter_counters":{"dtype":"U8","shape":[1,64])",
+       R"("half/filter_counters":{"dtype":"U8","shape":[2,32])"},
+      {R"("half/clock":{)", R"("half/clack":{)"},
+      {R"("half/clock":{"dtype":"U64","shape":[2])",
+       R"("half/clock":{"dtype":"U64","shape":[1,2])"},
+      {R"("padding":{)", R"("paddink":{)"},
+      {R"("xxh3:padding")", R"("xxh3:paddink")"},
+  };
+  for (const auto& edit : edits) {
+    const Status status = read(Replaced(json, edit.first, edit.second));
+    INFO(edit.second << " -> " << status.ToString());
+    CHECK(absl::IsDataLoss(status));
+  }
+}
+
+TEST_CASE("served flags other than 0 and 1 are refused although their checksum fits",
+          "[version_log]") {
+  PartContents contents = PolicyContents();
+  Part part(contents);
+  const std::string before(contents.embeddings[0].served.begin(),
+                           contents.embeddings[0].served.end());
+  const std::string after = {1, 0, 2};
+  const size_t at = part.bytes.find(before, 8 + part.header_length + 5 * sizeof(Key));
+  REQUIRE(at != std::string::npos);
+  part.bytes.replace(at, after.size(), after);
+  part.ReplaceHeader(Replaced(part.Json(), Xxh3Hex(before), Xxh3Hex(after)));
+  for (const PartColumns columns : {PartColumns::kAll, PartColumns::kServing}) {
+    const Status status = part.Read(columns).status();
+    INFO(status.ToString());
+    CHECK(absl::IsDataLoss(status));
+    CHECK(MessageOf(status).find("'half/served'") != std::string::npos);
+  }
 }
 
 TEST_CASE("a header of random damage never does harm, even if its checksum fits", "[version_log]") {
   const uint64_t seed = std::random_device()();
   INFO("seed " << seed);
   std::mt19937_64 random(seed);
-  Part part;
+  Part part(GENERATE(false, true) ? PolicyContents() : SmallContents());
   const std::string json = part.Json();
   for (int round = 0; round < 2000; ++round) {
     std::string damaged = json;

@@ -57,7 +57,7 @@ TEST_CASE("headers that lie are refused", "[version_log]") {
       std::string("{\"t\":{" + tensor + "}}") + '\0' + "x",
       R"({"t":[]})",
       R"({"t":{}})",
-      R"({"t":{"dtype":"F16","shape":[4],"data_offsets":[0,8]}})",
+      R"({"t":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})",
       R"({"t":{"dtype":7,"shape":[2],"data_offsets":[0,8]}})",
       R"({"t":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})",
       R"({"t":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})",
