@@ -52,6 +52,14 @@ struct KeyShare {
 struct EvictedRows {
   std::array<uint64_t, kEvictReasons> by_reason{};  // by EvictReason
   uint64_t capacity = 0;
+
+  EvictedRows& operator+=(const EvictedRows& other) {
+    for (size_t reason = 0; reason < kEvictReasons; ++reason) {
+      by_reason[reason] += other.by_reason[reason];
+    }
+    capacity += other.capacity;
+    return *this;
+  }
 };
 
 // The rows of one embedding variable that one owner thread holds: key -> value, optimizer state,

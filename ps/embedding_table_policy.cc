@@ -79,10 +79,7 @@ void EmbeddingTable::Evict(const HashRange& range) {
   for (const Key key : doomed.keys) {
     DeleteRow(key, index_.Find(key));
   }
-  for (size_t reason = 0; reason < kEvictReasons; ++reason) {
-    evicted_.by_reason[reason] += doomed.count.by_reason[reason];
-  }
-  evicted_.capacity += doomed.count.capacity;
+  evicted_ += doomed.count;
   admission_->Evict(range.begin, range.end_inclusive, clock_);
 }
 

@@ -1,5 +1,6 @@
 #include "ps/metrics.h"
 
+#include <algorithm>
 #include <string>
 
 namespace freshet::ps {
@@ -30,6 +31,8 @@ PsMetrics::PsMetrics()
       deleted_rows(metrics_.Counter("freshet_ps_deleted_rows_total", "Rows deleted by request")),
       rows(metrics_.Gauge("freshet_ps_rows", "Embedding rows held")),
       bytes(metrics_.Gauge("freshet_ps_bytes", "Memory of rows, their index and dense variables")),
+      candidates(metrics_.Gauge("freshet_ps_candidates",
+                                "Keys that are counted exactly and have no row yet")),
       cut_rows(metrics_.Counter("freshet_ps_cut_rows_total", "Rows written to part files")),
       cut_tombstones(
           metrics_.Counter("freshet_ps_cut_tombstones_total", "Tombstones written to part files")),
@@ -64,6 +67,25 @@ void PsMetrics::CountBadGradients(uint32_t worker) {
                "Pushes refused for a gradient that is NaN, infinite or too large, by worker",
                {{"worker", std::to_string(worker)}})
       .Increment();
+}
+
+void PsMetrics::SetEvicted(const EvictedRows& evicted) {
+  const std::lock_guard lock(evicted_mutex_);
+  const auto set = [this](const std::string& rule, uint64_t total) {
+    auto& counter = metrics_.Counter("freshet_ps_evicted_rows_total",
+                                     "Rows that the feature policy took away, by rule",
+                                     {{"rule", rule}});
+    const double added = static_cast<double>(total) - counter.Value();
+    counter.Increment(std::max(added, 0.0));
+  };
+  for (size_t reason = 1; reason < kEvictReasons; ++reason) {
+    if (evicted.by_reason[reason] > 0) {
+      set(NameOf(static_cast<EvictReason>(reason)), evicted.by_reason[reason]);
+    }
+  }
+  if (evicted.capacity > 0) {
+    set("max_bytes", evicted.capacity);
+  }
 }
 
 void PsMetrics::CountRefusedPull(const Status& status) {

@@ -4,10 +4,12 @@
 #include <prometheus/histogram.h>
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 #include "common/metrics/metrics.h"
 #include "common/status.h"
+#include "ps/embedding_table.h"
 
 namespace freshet::ps {
 
@@ -22,9 +24,12 @@ class PsMetrics {
   void CountRefusedPull(const Status& status);
   // `worker` is one of the session's, so that there are no more counters than workers.
   void CountBadGradients(uint32_t worker);
+  // Totals, which only grow.
+  void SetEvicted(const EvictedRows& evicted);
 
  private:
-  Metrics metrics_;  // before those that live in it
+  std::mutex evicted_mutex_;  // from a counter's value to its increment
+  Metrics metrics_;           // before those that live in it
 
  public:
   prometheus::Counter& pull_keys;
@@ -37,6 +42,7 @@ class PsMetrics {
   prometheus::Counter& deleted_rows;
   prometheus::Gauge& rows;
   prometheus::Gauge& bytes;
+  prometheus::Gauge& candidates;
   prometheus::Counter& cut_rows;
   prometheus::Counter& cut_tombstones;
   prometheus::Counter& cut_bytes;

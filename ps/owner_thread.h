@@ -29,6 +29,10 @@ class OwnerThread {
 
   uint64_t bytes() const { return shard_.bytes(); }
 
+  uint64_t candidates() const { return shard_.candidates(); }
+
+  EvictedRows evicted() const { return shard_.evicted(); }
+
  private:
   Shard shard_;
   TaskThread thread_;  // last: ends first

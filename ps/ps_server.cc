@@ -100,6 +100,14 @@ uint64_t PsServer::epoch() const {
 std::string PsServer::MetricsText() const {
   impl_->metrics.rows.Set(static_cast<double>(rows()));
   impl_->metrics.bytes.Set(static_cast<double>(bytes()));
+  uint64_t candidates = 0;
+  EvictedRows evicted;
+  for (const auto& owner : impl_->owners) {
+    candidates += owner->candidates();
+    evicted += owner->evicted();
+  }
+  impl_->metrics.candidates.Set(static_cast<double>(candidates));
+  impl_->metrics.SetEvicted(evicted);
   return impl_->metrics.Text();
 }
 

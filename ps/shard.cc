@@ -29,6 +29,7 @@ auto FindByName(Tables& tables, const std::string& name) {
 
 void Shard::Clear(Epoch epoch, const Ownership& ownership) {
   EndCut(false);
+  evicted_before_ = CountEvicted();
   embeddings_.clear();
   dense_.clear();
   epoch_ = epoch;
@@ -199,13 +200,38 @@ std::vector<proto::VariableStats> Shard::Stats() const {
   return stats;
 }
 
+EvictedRows Shard::CountEvicted() const {
+  EvictedRows evicted = evicted_before_;
+  for (const auto& table : embeddings_) {
+    evicted += table->evicted();
+  }
+  return evicted;
+}
+
+EvictedRows Shard::evicted() const {
+  EvictedRows evicted;
+  for (size_t reason = 0; reason < kEvictReasons; ++reason) {
+    evicted.by_reason[reason] = published_evicted_[reason].load(std::memory_order_relaxed);
+  }
+  evicted.capacity = published_beyond_capacity_.load(std::memory_order_relaxed);
+  return evicted;
+}
+
 void Shard::PublishSize() {
   uint64_t rows = 0;
   uint64_t bytes = 0;
+  uint64_t candidates = 0;
   for (const auto& table : embeddings_) {
     rows += table->rows();
     bytes += table->bytes();
+    candidates += table->candidates();
   }
+  const EvictedRows evicted = CountEvicted();
+  for (size_t reason = 0; reason < kEvictReasons; ++reason) {
+    published_evicted_[reason].store(evicted.by_reason[reason], std::memory_order_relaxed);
+  }
+  published_beyond_capacity_.store(evicted.capacity, std::memory_order_relaxed);
+  published_candidates_.store(candidates, std::memory_order_relaxed);
   for (const auto& table : dense_) {
     bytes += table == nullptr ? 0 : table->bytes();
   }

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -63,6 +64,11 @@ class Shard {
 
   uint64_t bytes() const { return published_bytes_.load(std::memory_order_relaxed); }
 
+  uint64_t candidates() const { return published_candidates_.load(std::memory_order_relaxed); }
+
+  // Rows that feature policies took away, in all epochs, by rule.
+  EvictedRows evicted() const;
+
   void PublishSize();
 
  private:
@@ -73,16 +79,22 @@ class Shard {
   bool OwnsKey(Key key) const;
   PartContents TakeCut();
 
+  EvictedRows CountEvicted() const;
+
   const uint32_t thread_;
   Epoch epoch_;
   std::optional<Ownership> ownership_;
   std::vector<std::unique_ptr<EmbeddingTable>> embeddings_;
   std::vector<std::unique_ptr<DenseTable>> dense_;  // null: another shard's
+  EvictedRows evicted_before_;                      // by tables of earlier epochs
   CopyDone copy_done_;                              // set while a cut is being copied
   size_t copying_ = 0;                              // index into embeddings_
 
   std::atomic<uint64_t> published_rows_ = 0;
   std::atomic<uint64_t> published_bytes_ = 0;
+  std::atomic<uint64_t> published_candidates_ = 0;
+  std::array<std::atomic<uint64_t>, kEvictReasons> published_evicted_{};
+  std::atomic<uint64_t> published_beyond_capacity_ = 0;
 };
 
 }  // namespace freshet::ps
