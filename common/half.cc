@@ -104,7 +104,7 @@ bool HasF16c() {
          (c & bit_F16C) != 0;
 }
 
-const bool kHasF16c = HasF16c();
+const bool has_f16c = HasF16c();
 
 // Convert all but the last few; say how many.
 __attribute__((target("avx,f16c"))) size_t ToF16ByEights(std::span<const float> values,
@@ -209,7 +209,7 @@ void ToF16(std::span<const float> values, std::span<uint16_t> halves) {
   FRESHET_DCHECK(values.size() == halves.size());
   size_t i = 0;
 #ifdef __x86_64__
-  if (kHasF16c) {
+  if (has_f16c) {
     i = ToF16ByEights(values, halves.data());
   }
 #endif
@@ -229,7 +229,7 @@ void FromF16(std::span<const uint16_t> halves, std::span<float> values) {
   FRESHET_DCHECK(values.size() == halves.size());
   size_t i = 0;
 #ifdef __x86_64__
-  if (kHasF16c) {
+  if (has_f16c) {
     i = FromF16ByEights(halves, values.data());
   }
 #endif

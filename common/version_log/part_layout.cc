@@ -1,7 +1,8 @@
 #include "common/version_log/part_layout.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 
@@ -16,12 +17,11 @@ template <typename T>
 PartColumn MakeColumn(const std::string& variable,
                       const char* column,
                       TensorType type,
-                      std::vector<uint64_t> shape,
+                      const std::vector<uint64_t>& shape,
                       const std::vector<T>& elements) {
-  return PartColumn{
-      .info = {.name = variable + "/" + column, .type = type, .shape = std::move(shape)},
-      .bytes = std::as_bytes(std::span(elements)),
-      .owner = nullptr};
+  return PartColumn{.info = {.name = variable + "/" + column, .type = type, .shape = shape},
+                    .bytes = std::as_bytes(std::span(elements)),
+                    .owner = nullptr};
 }
 
 // The same of elements that the column keeps itself.
@@ -29,10 +29,10 @@ template <typename T>
 PartColumn MakeOwnColumn(const std::string& variable,
                          const char* column,
                          TensorType type,
-                         std::vector<uint64_t> shape,
+                         const std::vector<uint64_t>& shape,
                          std::vector<T> elements) {
   const auto owned = std::make_shared<const std::vector<T>>(std::move(elements));
-  PartColumn made = MakeColumn(variable, column, type, std::move(shape), *owned);
+  PartColumn made = MakeColumn(variable, column, type, shape, *owned);
   made.owner = owned;
   return made;
 }
@@ -62,7 +62,7 @@ StatusOr<std::vector<uint16_t>> Narrowed(const EmbeddingRows& rows, Narrow narro
     narrow(values, std::span(halves).subspan(begin, count));
     widen(std::span<const uint16_t>(halves).subspan(begin, count), std::span(back).first(count));
     for (size_t i = 0; i < count; ++i) {
-      if (std::memcmp(&values[i], &back[i], sizeof(float)) != 0) {
+      if (std::bit_cast<uint32_t>(values[i]) != std::bit_cast<uint32_t>(back[i])) {
         return InvalidArgument("variable '{}': value {} of key {:016x} is {}, which is no {}",
                                rows.variable,
                                (begin + i) % rows.dim,
