@@ -21,6 +21,9 @@ constexpr uint32_t kDaySeconds = 86'400;
 proto::EmbeddingVariable RandomVariable(std::mt19937_64& random, bool bloom, bool capacity) {
   proto::EmbeddingVariable variable = test::EmbeddingOf("v", kDim, test::AdagradOf(0.1F));
   const auto coin = [&random] { return random() % 2 == 0; };
+  const auto from = [&random](uint32_t least, uint32_t choices) {
+    return least + static_cast<uint32_t>(random() % choices);
+  };
   variable.set_value_type(static_cast<proto::ValueType>(random() % 3));
   proto::FeaturePolicy& policy = *variable.mutable_policy();
   policy.set_default_value_no_permission(0.25F);
@@ -29,7 +32,7 @@ proto::EmbeddingVariable RandomVariable(std::mt19937_64& random, bool bloom, boo
   policy.mutable_score()->set_show_click_decay_rate(0.9F);
   proto::RowRules& rules = *policy.mutable_rules();
   if (coin()) {
-    rules.mutable_admission()->set_filter_freq(2 + random() % 4);
+    rules.mutable_admission()->set_filter_freq(from(2, 4));
     if (bloom) {
       rules.mutable_admission()->set_bloom(true);
       rules.mutable_admission()->set_max_element_size(2000);
@@ -42,7 +45,7 @@ proto::EmbeddingVariable RandomVariable(std::mt19937_64& random, bool bloom, boo
   if (coin() && !rules.admission().bloom()) {
     rules.mutable_admission()->set_score_threshold(0.3F);
   }
-  rules.mutable_eviction()->set_steps_to_live(50 + random() % 200);
+  rules.mutable_eviction()->set_steps_to_live(from(50, 200));
   if (coin()) {
     rules.mutable_eviction()->set_ttl_secs(kDaySeconds);
   }
@@ -66,7 +69,7 @@ proto::EmbeddingVariable RandomVariable(std::mt19937_64& random, bool bloom, boo
     policy.mutable_capacity()->set_evict_strategy(coin() ? proto::Capacity::LRU
                                                          : proto::Capacity::LFU);
   }
-  policy.set_evict_every_steps(1 + random() % 20);
+  policy.set_evict_every_steps(from(1, 20));
   return variable;
 }
 
