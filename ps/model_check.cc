@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
@@ -27,6 +28,16 @@ Status CheckInitializer(const std::string& where, const proto::Initializer& init
   return absl::OkStatus();
 }
 
+bool TakesRows(const proto::FeaturePolicy& policy) {
+  const auto takes = [](const proto::RowRules& rules) {
+    return rules.has_admission() || rules.has_eviction();
+  };
+  return policy.capacity().max_bytes() > 0 || takes(policy.rules()) ||
+         std::any_of(policy.slots().begin(), policy.slots().end(), [&](const auto& slot) {
+           return takes(slot.rules());
+         });
+}
+
 Status CheckLedger(const std::string& where, const proto::EmbeddingVariable& variable) {
   proto::Optimizer bare;
   bare.mutable_ledger();
@@ -47,8 +58,9 @@ Status CheckLedger(const std::string& where, const proto::EmbeddingVariable& var
                            proto::ValueType_Name(variable.value_type()));
   }
   // It is there to count each sample once; a row that begins late or goes would hide a lost one.
-  if (variable.policy().ByteSizeLong() > 0) {
-    return InvalidArgument("{}: a ledger takes no feature policy: it counts every sample", where);
+  if (TakesRows(variable.policy())) {
+    return InvalidArgument(
+        "{}: a ledger takes no rules of admission or eviction: it counts every sample", where);
   }
   return absl::OkStatus();
 }

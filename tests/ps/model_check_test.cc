@@ -92,8 +92,10 @@ TEST_CASE("a model that makes no sense is refused by the name of its variable", 
     CHECK_THAT(Refusal(model), Contains("a ledger begins at zero"));
   }
   SECTION("ledger whose features live and die") {
-    model.mutable_embedding_variables(1)->mutable_policy()->set_evict_every_steps(5);
-    CHECK_THAT(Refusal(model), Contains("ledger: a ledger takes no feature policy"));
+    auto* const policy = model.mutable_embedding_variables(1)->mutable_policy();
+    policy->mutable_rules()->mutable_eviction()->set_steps_to_live(5);
+    policy->set_evict_every_steps(5);
+    CHECK_THAT(Refusal(model), Contains("ledger: a ledger takes no rules of admission"));
   }
   SECTION("ledger of half its bits") {
     model.mutable_embedding_variables(1)->set_value_type(proto::BF16);

@@ -17,7 +17,7 @@ PsOptions TwoThreads() {
 
 proto::ModelSpec ModelWithRules() {
   proto::ModelSpec model = test::SmallModel();
-  auto* const policy = model.mutable_embedding_variables(1)->mutable_policy();
+  auto* const policy = model.mutable_embedding_variables(0)->mutable_policy();
   policy->mutable_rules()->mutable_eviction()->set_steps_to_live(100);
   policy->set_evict_every_steps(50);
   return model;
