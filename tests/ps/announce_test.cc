@@ -1,3 +1,4 @@
+#include <span>
 #include <vector>
 
 #include "tests/ps/models.h"
@@ -75,7 +76,8 @@ TEST_CASE("an announcement that is wrong is refused", "[ps]") {
   CHECK(absl::IsInvalidArgument(cluster.client().Announce({}, own)));
   own.runs[0].variable = 0;
   rpc::Message message = test::AnnounceMessage({}, own);
-  message.body = Buffer(16);
+  const std::vector<Key> one_too_many = {own.runs[0].keys[0], 0};
+  message.body = Buffer::CopyOf(std::as_bytes(std::span(one_too_many)));
   const auto answer = cluster.client().channel().CallAndWait(
       rpc::Method::kAnnounce, std::move(message), std::chrono::seconds(60));
   CHECK(absl::IsInvalidArgument(answer.status()));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstring>
 #include <random>
 #include <tuple>
 
@@ -54,12 +53,15 @@ struct RandomPush {
     floats = gradients.size();
     payload = Buffer(keys.size() * sizeof(Key) + floats * sizeof(float) +
                      counts.size() * sizeof(KeyCount));
-    std::byte* const at = payload.data();
-    std::memcpy(at, keys.data(), keys.size() * sizeof(Key));
-    std::memcpy(at + keys.size() * sizeof(Key), gradients.data(), floats * sizeof(float));
-    std::memcpy(at + keys.size() * sizeof(Key) + floats * sizeof(float),
-                counts.data(),
-                counts.size() * sizeof(KeyCount));
+    std::copy(keys.begin(), keys.end(), payload.as<Key>(0, keys.size()).begin());
+    std::copy(gradients.begin(),
+              gradients.end(),
+              payload.as<float>(keys.size() * sizeof(Key), floats).begin());
+    std::copy(
+        counts.begin(),
+        counts.end(),
+        payload.as<KeyCount>(keys.size() * sizeof(Key) + floats * sizeof(float), counts.size())
+            .begin());
   }
 
   proto::PushRequest request;
