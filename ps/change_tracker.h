@@ -27,6 +27,11 @@ class ChangeTracker {
 
   size_t slots() const { return slots_; }
 
+  void Prefetch(RowSlot slot) const {
+    dirty_.Prefetch(slot);
+    pending_.Prefetch(slot);
+  }
+
   bool IsDirty(RowSlot slot) const { return dirty_.Test(slot); }
 
   void MarkDirty(RowSlot slot) { dirty_.Set(slot); }

@@ -85,7 +85,10 @@ void EmbeddingTable::Push(std::span<const Key> keys,
   ForEachBlock(
       index_,
       keys,
-      [this](RowSlot row) { rows_.PrefetchRow(row); },
+      [this](RowSlot row) {
+        rows_.PrefetchRow(row);
+        changes_.Prefetch(row);
+      },
       [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
         size_t count = 0;
         for (size_t i = 0; i < block.size(); ++i) {

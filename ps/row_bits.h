@@ -26,6 +26,8 @@ class RowBits {
 
   bool Test(RowSlot slot) const { return ((words_[slot / 64] >> (slot % 64)) & 1U) != 0; }
 
+  void Prefetch(RowSlot slot) const { __builtin_prefetch(&words_[slot / 64]); }
+
   void Set(RowSlot slot) { words_[slot / 64] |= uint64_t{1} << (slot % 64); }
 
   void Clear(RowSlot slot) { words_[slot / 64] &= ~(uint64_t{1} << (slot % 64)); }

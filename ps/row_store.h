@@ -87,14 +87,13 @@ class RowStore {
  private:
   // Further lines come by the hardware's own prefetching.
   static constexpr size_t kPrefetchBytes = 256;
+  static constexpr size_t kLineBytes = 64;
 
   static void PrefetchLines(const std::byte* from, size_t bytes) {
     const std::byte* const end = from + (bytes < kPrefetchBytes ? bytes : kPrefetchBytes);
-    for (; from < end; from += 64) {
+    // A row may begin and end in the middle of a line.
+    for (from -= reinterpret_cast<uintptr_t>(from) % kLineBytes; from < end; from += kLineBytes) {
       __builtin_prefetch(from);
-    }
-    if (bytes > 0) {
-      __builtin_prefetch(end - 1);
     }
   }
 
