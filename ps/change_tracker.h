@@ -42,12 +42,6 @@ class ChangeTracker {
     deleted_.insert(key);
   }
 
-  // A key without a row here is gone, and the next version says so.
-  void NoteDeleted(Key key) { deleted_.insert(key); }
-
-  // The clean row at the slot, not pending, is no longer here, though it still exists.
-  void MarkGone(RowSlot slot) { dirty_.Clear(slot); }
-
   // The row at `from` is now at `to`. Not while a cut is under way.
   void Move(RowSlot from, RowSlot to) {
     if (dirty_.Test(from)) {

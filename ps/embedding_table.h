@@ -121,8 +121,6 @@ class EmbeddingTable {
 
   // How many rows the rules would take away if all were judged now, and which rule.
   EvictedRows WouldEvict() const;
-  // Judges all rows now. Only at a point of the stream that a replay comes to as well.
-  void EvictAll();
 
   // In words, a line each: what is known of the key and what the rules make of it.
   std::vector<std::string> Explain(Key key, uint32_t slot) const;

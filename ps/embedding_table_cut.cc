@@ -86,12 +86,7 @@ void EmbeddingTable::Copy(Key key, RowSlot slot) {
     cut_.lives.push_back(*rows_.life(slot));
   }
   if (rules_.FiltersServing()) {
-    const RowView row{.key = key,
-                      .frequency = meta.frequency,
-                      .last_update = meta.last_update,
-                      .life = rows_.life(slot),
-                      .value = value};
-    cut_.served.push_back(rules_.Serves(row, cut_.clock) ? 1 : 0);
+    cut_.served.push_back(rules_.Serves(ViewOf(key, slot, value), cut_.clock) ? 1 : 0);
   }
   copied_.push_back(slot);
   changes_.MarkCopied(slot);

@@ -87,12 +87,6 @@ EvictedRows EmbeddingTable::WouldEvict() const {
   return evicts_ ? FindDoomed(kEveryHash).count : EvictedRows();
 }
 
-void EmbeddingTable::EvictAll() {
-  if (evicts_) {
-    Evict(kEveryHash);
-  }
-}
-
 std::vector<std::string> EmbeddingTable::Explain(Key key, uint32_t slot) const {
   const RowSlot row = index_.Find(key);
   if (row == kNoRow) {

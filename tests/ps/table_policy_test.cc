@@ -294,6 +294,21 @@ TEST_CASE("a key that is not admitted reads the policy's default, and learns not
   CHECK(table.rows() == 0);  // it starts again from nothing
 }
 
+TEST_CASE("a table tells what it knows of a key, with and without a row", "[ps]") {
+  proto::EmbeddingVariable variable = test::EmbeddingOf("v", kDim, test::AdagradOf(0.1F));
+  variable.mutable_policy()->mutable_rules()->mutable_admission()->set_filter_freq(2);
+  EmbeddingTable table(variable);
+  const std::vector<Key> keys = {7};
+  const std::vector<float> gradient(kDim, 1.0F);
+  CHECK(table.Explain(7, 0).front() == "no row");
+  table.Push(keys, {}, gradient, {.event_time_s = 90});
+  CHECK(table.Explain(7, 0).front() == "no row");
+  table.Push(keys, {}, gradient, {.event_time_s = 90});
+  CHECK(table.Explain(7, 0).front() ==
+        "row in memory: frequency 2, last update 90 (event time, Unix seconds), changed since the "
+        "last version");
+}
+
 TEST_CASE("an evicted row is a tombstone in the next cut", "[ps]") {
   proto::EmbeddingVariable variable = test::EmbeddingOf("v", kDim, test::AdagradOf(0.1F));
   variable.mutable_policy()->mutable_rules()->mutable_eviction()->set_steps_to_live(5);
