@@ -53,8 +53,7 @@ bool NeedsCounts(const proto::FeaturePolicy& policy) {
 }
 
 bool HasRules(const proto::FeaturePolicy& policy) {
-  return Evicts(policy) || NeedsCounts(policy) ||
-         AnyRules(policy, [](const EffectiveRules& rules) {
+  return Evicts(policy) || NeedsCounts(policy) || AnyRules(policy, [](const EffectiveRules& rules) {
            return rules.admission.filter_freq() > 0 || rules.admission.admit_probability() > 0 ||
                   rules.serving.min_frequency() > 0 || rules.serving.l2_weight_threshold() > 0;
          });
