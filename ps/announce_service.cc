@@ -70,7 +70,7 @@ void AnnounceService::Post(const std::shared_ptr<Work>& work) {
       work->session->epoch(),
       [work](Shard& shard, size_t i) {
         for (const OwnedRun& run : work->split.by_owner[work->threads[i]]) {
-          shard.embedding(run.variable).Announce(run.keys);
+          FRESHET_RETURN_IF_ERROR(shard.embedding(run.variable).Announce(run.keys));
         }
         return absl::OkStatus();
       },

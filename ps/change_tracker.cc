@@ -9,46 +9,30 @@ namespace freshet::ps {
 void ChangeTracker::Resize(size_t slots) {
   slots_ = slots;
   dirty_.Resize(slots);
+  in_cut_.Resize(slots);
   pending_.Resize(slots);
-  dirty_before_base_.Resize(slots);
 }
 
 void ChangeTracker::Flip(bool full, const RowBits& live) {
-  FRESHET_DCHECK(pending_.Count() == 0);
-  full_ = full;
-  if (full) {
-    std::swap(dirty_, dirty_before_base_);
-    pending_.CopyFrom(live);
-  } else {
-    std::swap(dirty_, pending_);
-  }
+  FRESHET_DCHECK(pending_.Count() == 0 && in_cut_.Count() == 0);
+  std::swap(dirty_, in_cut_);
+  pending_.CopyFrom(full ? live : in_cut_);
   std::swap(deleted_, tombstones_);
 }
 
-void ChangeTracker::Unflip(bool committed, std::span<const RowSlot> copied, const RowBits& live) {
+void ChangeTracker::Unflip(bool committed) {
   if (!committed) {
-    if (full_) {
-      dirty_.SetWhere(dirty_before_base_, live);
-    } else {
-      dirty_.SetWhere(pending_, live);
-      for (const RowSlot slot : copied) {
-        if (live.Test(slot)) {
-          dirty_.Set(slot);
-        }
-      }
-    }
+    dirty_.SetAllOf(in_cut_);
     deleted_.insert(tombstones_.begin(), tombstones_.end());
   }
-  if (full_) {
-    dirty_before_base_.ClearAll();
-  }
+  in_cut_.ClearAll();
   pending_.ClearAll();
   tombstones_.clear();
 }
 
 uint64_t ChangeTracker::bytes() const {
   constexpr uint64_t kBytesPerKey = sizeof(Key) + 1;
-  return dirty_.bytes() + pending_.bytes() + dirty_before_base_.bytes() +
+  return dirty_.bytes() + in_cut_.bytes() + pending_.bytes() +
          (deleted_.capacity() + tombstones_.capacity()) * kBytesPerKey;
 }
 

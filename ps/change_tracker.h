@@ -1,7 +1,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "absl/container/flat_hash_set.h"
 #include "common/key.h"
@@ -12,11 +11,12 @@ namespace freshet::ps {
 // Which rows of a table the next version must hold, and which the cut under way has still to copy.
 //
 //   dirty    changed since the last flip
+//   in cut   was dirty at the flip of the cut under way: clean if it is committed, else dirty again
 //   pending  in the cut under way, not copied yet
 //
-// A flip swaps the two (a base marks all live rows pending instead), so no number of changed rows
-// can overflow it. The owner of the rows copies a pending row before it changes or deletes it.
-// A deleted key is remembered until the version that says so is committed.
+// Bits by slot, so no number of changed rows can overflow them. The owner of the rows copies a
+// pending row before it changes, deletes or moves it out. A deleted key is remembered until the
+// version that says so is committed.
 // Thread-safety: owner thread only.
 class ChangeTracker {
  public:
@@ -36,11 +36,18 @@ class ChangeTracker {
 
   void MarkDirty(RowSlot slot) { dirty_.Set(slot); }
 
-  // The row at the slot, not pending, is gone.
-  void MarkDeleted(RowSlot slot, Key key) {
+  bool IsInCut(RowSlot slot) const { return in_cut_.Test(slot); }
+
+  void MarkInCut(RowSlot slot) { in_cut_.Set(slot); }
+
+  // The slot, not pending, holds no row any more.
+  void MarkFree(RowSlot slot) {
     dirty_.Clear(slot);
-    deleted_.insert(key);
+    in_cut_.Clear(slot);
   }
+
+  // The key has no row any more.
+  void MarkDeleted(Key key) { deleted_.insert(key); }
 
   // The row at `from` is now at `to`. Not while a cut is under way.
   void Move(RowSlot from, RowSlot to) {
@@ -64,18 +71,16 @@ class ChangeTracker {
   // Of the cut under way.
   const Keys& tombstones() const { return tombstones_; }
 
-  // Ends the cut. Not committed: what it would have cleaned is dirty again; `copied` are the slots
-  // that were copied for it, whether or not their rows still live.
-  void Unflip(bool committed, std::span<const RowSlot> copied, const RowBits& live);
+  // Ends the cut. Not committed: what it would have cleaned is dirty again.
+  void Unflip(bool committed);
 
   uint64_t bytes() const;
 
  private:
   RowBits dirty_;
+  RowBits in_cut_;
   RowBits pending_;
-  RowBits dirty_before_base_;  // during a cut of a base: what the base makes clean
-  bool full_ = false;          // the cut under way is of a base
-  Keys deleted_;               // since the last flip
+  Keys deleted_;  // since the last flip
   Keys tombstones_;
   size_t slots_ = 0;
 };

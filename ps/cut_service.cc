@@ -11,6 +11,12 @@
 #include "ps/cut_columns.h"
 
 namespace freshet::ps {
+namespace {
+
+// Some 40 MB with 16 floats and as many of state.
+constexpr size_t kColdRowsInPart = 256 * 1024;
+
+}  // namespace
 
 // Gathers the part files of a version, one answer per owner thread.
 struct CutService::PartCollector {
@@ -22,7 +28,7 @@ struct CutService::PartCollector {
   std::mutex mutex;
   size_t remaining = 0;
   Status first_error;
-  std::vector<proto::PartFile> parts;
+  std::vector<Parts> parts;  // by thread
 };
 
 CutService::CutService(const PsOptions& options,
@@ -128,6 +134,7 @@ void CutService::WriteCut(const proto::WriteCutRequest& request, rpc::Responder 
   collector->start = clock_.Monotonic();
   collector->respond = std::move(respond);
   collector->remaining = owners_.size();
+  collector->parts.resize(owners_.size());
   CopyAndWrite(collector);
 }
 
@@ -135,41 +142,65 @@ void CutService::CopyAndWrite(const std::shared_ptr<PartCollector>& collector) {
   for (uint32_t thread = 0; thread < owners_.size(); ++thread) {
     owners_[thread]->Post([this, collector, thread](Shard& shard) {
       if (const Status status = shard.CheckEpoch(collector->session->epoch()); !status.ok()) {
-        FinishPart(*collector, status);
+        FinishShard(*collector, thread, status);
         return;
       }
-      shard.StartCopy([this, collector, thread](StatusOr<PartContents> copied) {
+      shard.StartCopy([this, collector, thread](StatusOr<ShardCut> copied) {
         if (!copied.ok()) {
-          FinishPart(*collector, copied.status());
+          FinishShard(*collector, thread, copied.status());
           return;
         }
         metrics_.cut_copy_seconds.Observe(SecondsSince(collector->start));
-        writer_.Post([this, collector, thread, contents = *std::move(copied)]() mutable {
-          FinishPart(*collector, WritePartFile(*collector, thread, std::move(contents)));
+        writer_.Post([this, collector, thread, cut = *std::move(copied)]() mutable {
+          FinishShard(*collector, thread, WriteShard(*collector, thread, std::move(cut)));
         });
       });
     });
   }
 }
 
-// An empty part has no file; a PartFile without a name says so.
-StatusOr<proto::PartFile> CutService::WritePartFile(const PartCollector& collector,
-                                                    uint32_t thread,
-                                                    PartContents contents) {
-  if (contents.embeddings.empty() && contents.dense.empty()) {
-    return proto::PartFile();
+// First what was in memory, with the tombstones: they are applied before the rows. Then the rows
+// on disk, some at a time, so that the memory that a cut takes does not grow with them.
+StatusOr<CutService::Parts> CutService::WriteShard(const PartCollector& collector,
+                                                   uint32_t thread,
+                                                   ShardCut cut) {
+  Parts parts;
+  const auto write = [&](PartContents contents) -> Status {
+    if (contents.embeddings.empty() && contents.dense.empty()) {
+      return absl::OkStatus();
+    }
+    FRESHET_ASSIGN_OR_RETURN(
+        proto::PartFile part,
+        WritePartFile(collector, PartName(collector, thread, parts.size()), std::move(contents)));
+    parts.push_back(std::move(part));
+    return absl::OkStatus();
+  };
+  FRESHET_RETURN_IF_ERROR(write(std::move(cut.contents)));
+  for (const std::unique_ptr<ColdColumns>& cold : cut.cold) {
+    while (true) {
+      FRESHET_ASSIGN_OR_RETURN(EmbeddingRows rows, cold->Next(kColdRowsInPart));
+      if (rows.keys.empty()) {
+        break;
+      }
+      PartContents contents;
+      contents.embeddings.push_back(std::move(rows));
+      FRESHET_RETURN_IF_ERROR(write(std::move(contents)));
+    }
   }
+  return parts;
+}
+
+StatusOr<proto::PartFile> CutService::WritePartFile(const PartCollector& collector,
+                                                    const std::string& name,
+                                                    PartContents contents) {
   const std::chrono::nanoseconds start = clock_.Monotonic();
   for (EmbeddingRows& rows : contents.embeddings) {
     SortByKey(rows);
   }
-  const uint32_t server = collector.session->ownership().server();
-  FRESHET_ASSIGN_OR_RETURN(proto::PartFile part,
-                           WritePart(files_,
-                                     log_.VersionDirectory(VersionId(collector.version)),
-                                     fmt::format("part-{}-{}.safetensors", server, thread),
-                                     contents));
-  part.set_server(server);
+  FRESHET_ASSIGN_OR_RETURN(
+      proto::PartFile part,
+      WritePart(files_, log_.VersionDirectory(VersionId(collector.version)), name, contents));
+  part.set_server(collector.session->ownership().server());
   metrics_.cut_rows.Increment(static_cast<double>(part.rows()));
   metrics_.cut_tombstones.Increment(static_cast<double>(part.tombstones()));
   metrics_.cut_bytes.Increment(static_cast<double>(part.bytes()));
@@ -177,30 +208,39 @@ StatusOr<proto::PartFile> CutService::WritePartFile(const PartCollector& collect
   return part;
 }
 
-void CutService::FinishPart(PartCollector& collector, StatusOr<proto::PartFile> part) {
+// "part-1-0.safetensors", the further ones "part-1-0-1.safetensors" and so on.
+std::string CutService::PartName(const PartCollector& collector, uint32_t thread, size_t number) {
+  return fmt::format("part-{}-{}{}.safetensors",
+                     collector.session->ownership().server(),
+                     thread,
+                     number == 0 ? "" : fmt::format("-{}", number));
+}
+
+void CutService::FinishShard(PartCollector& collector, uint32_t thread, StatusOr<Parts> parts) {
   {
     const std::lock_guard lock(collector.mutex);
-    collector.first_error.Update(part.status());
-    if (part.ok() && !part->name().empty()) {
-      collector.parts.push_back(*std::move(part));
+    collector.first_error.Update(parts.status());
+    if (parts.ok()) {
+      collector.parts[thread] = *std::move(parts);
     }
     if (--collector.remaining > 0) {
       return;
     }
   }
   // The last one; nobody else touches the collector any more.
-  std::sort(collector.parts.begin(), collector.parts.end(), [](const auto& a, const auto& b) {
-    return a.name() < b.name();
-  });
+  Parts all;
+  for (Parts& of_thread : collector.parts) {
+    std::move(of_thread.begin(), of_thread.end(), std::back_inserter(all));
+  }
   Status status = collector.first_error;
-  status.Update(collector.session->cut().EndWrite(
-      collector.version, status.ok() ? std::optional(collector.parts) : std::nullopt));
+  status.Update(collector.session->cut().EndWrite(collector.version,
+                                                  status.ok() ? std::optional(all) : std::nullopt));
   if (!status.ok()) {
     collector.respond(status);
     return;
   }
   proto::WriteCutResponse response;
-  response.mutable_parts()->Assign(collector.parts.begin(), collector.parts.end());
+  response.mutable_parts()->Assign(all.begin(), all.end());
   collector.respond(rpc::MakeMessage(response));
 }
 

@@ -17,7 +17,8 @@
 namespace freshet::ps {
 
 // Answers the three requests of a cut. Owner threads copy rows into columns; a thread of the
-// service sorts and writes them, a part file per owner thread. Thread-safety: any thread. What is
+// service sorts and writes them, a part file per owner thread, and
+// more if there are rows on disk. Thread-safety: any thread. What is
 // passed to the constructor outlives the service, and the owner threads have ended before the
 // service does.
 class CutService {
@@ -32,6 +33,8 @@ class CutService {
   void Register(rpc::Server& server);
 
  private:
+  using Parts = std::vector<proto::PartFile>;
+
   struct PartCollector;
 
   void Cut(const proto::CutRequest& request, rpc::Responder respond);
@@ -40,10 +43,12 @@ class CutService {
 
   void CopyAndWrite(const std::shared_ptr<PartCollector>& collector);
   // On the writing thread.
+  StatusOr<Parts> WriteShard(const PartCollector& collector, uint32_t thread, ShardCut cut);
   StatusOr<proto::PartFile> WritePartFile(const PartCollector& collector,
-                                          uint32_t thread,
+                                          const std::string& name,
                                           PartContents contents);
-  void FinishPart(PartCollector& collector, StatusOr<proto::PartFile> part);
+  static std::string PartName(const PartCollector& collector, uint32_t thread, size_t number);
+  void FinishShard(PartCollector& collector, uint32_t thread, StatusOr<Parts> parts);
   double SecondsSince(std::chrono::nanoseconds start) const;
 
   CurrentSession& current_;

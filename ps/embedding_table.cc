@@ -16,6 +16,8 @@ constexpr size_t kBlock = RowIndex::kBlock;
 // Slots from which on it pays to look for memory to give back; and keys looked at in one step.
 constexpr size_t kWorthTidying = 16384;
 constexpr size_t kTidyRows = 1000;
+// Rows of a part to be loaded in one go.
+constexpr size_t kLoadRows = 4096;
 
 size_t PositionOf(std::span<const uint32_t> positions, size_t i) {
   return positions.empty() ? i : positions[i];
@@ -23,25 +25,27 @@ size_t PositionOf(std::span<const uint32_t> positions, size_t i) {
 
 }  // namespace
 
-EmbeddingTable::EmbeddingTable(const proto::EmbeddingVariable& variable, const KeyShare& share)
-    : name_(variable.name()),
+EmbeddingTable::EmbeddingTable(const proto::EmbeddingVariable& variable,
+                               const KeyShare& share,
+                               ColdStore* store)
+    : optimizer_(MakeOptimizer(variable.optimizer(), variable.dim())),
+      format_(std::make_shared<const RowFormat>(variable, optimizer_->state_dim())),
       dim_(variable.dim()),
-      value_type_(variable.value_type()),
+      codec_(format_->codec()),
+      rules_(format_->rules()),
       share_(share),
       initializer_(variable.initializers(), variable.seed(), variable.dim()),
-      optimizer_(MakeOptimizer(variable.optimizer(), variable.dim())),
-      codec_(value_type_, dim_, variable.seed()),
-      rules_(variable),
       has_rules_(HasRules(variable.policy())),
       evicts_(Evicts(variable.policy())),
-      rows_({.value_bytes = codec_.bytes(),
-             .state_dim = optimizer_->state_dim(),
-             .has_life = rules_.NeedsLife()}) {
+      rows_(format_->shape()) {
   if (!codec_.is_float()) {
     scratch_.resize(dim_);
   }
   if (has_rules_) {
     admission_.emplace(rules_, share_.partitions);
+  }
+  if (store != nullptr) {
+    cold_ = store->MakeTable(format_->record_bytes());
   }
 }
 
@@ -50,10 +54,24 @@ void EmbeddingTable::InitialValue(Key key, std::span<float> value) const {
   codec_.RoundNearest(value);
 }
 
-void EmbeddingTable::Pull(std::span<const Key> keys,
-                          std::span<const uint32_t> positions,
-                          std::span<float> values,
-                          uint32_t slot) const {
+Status EmbeddingTable::Pull(std::span<const Key> keys,
+                            std::span<const uint32_t> positions,
+                            std::span<float> values,
+                            uint32_t slot) {
+  missing_.Clear();
+  PullHot(keys, positions, values, slot, has_cold() ? &missing_ : nullptr);
+  if (!missing_.keys.empty()) {
+    FRESHET_RETURN_IF_ERROR(BringUp(missing_.keys));
+    PullHot(missing_.keys, missing_.positions, values, slot, nullptr);
+  }
+  return absl::OkStatus();
+}
+
+void EmbeddingTable::PullHot(std::span<const Key> keys,
+                             std::span<const uint32_t> positions,
+                             std::span<float> values,
+                             uint32_t slot,
+                             Missing* missing) {
   const bool gated = rules_.Gates(slot);
   const float no_permission = rules_.policy().default_value_no_permission();
   ForEachBlock(
@@ -62,10 +80,15 @@ void EmbeddingTable::Pull(std::span<const Key> keys,
       [this](RowSlot row) { rows_.PrefetchValue(row); },
       [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
         for (size_t i = 0; i < block.size(); ++i) {
-          const std::span<float> value =
-              values.subspan(PositionOf(positions, begin + i) * dim_, dim_);
+          const size_t position = PositionOf(positions, begin + i);
+          const std::span<float> value = values.subspan(position * dim_, dim_);
           if (slots[i] != kNoRow) {
             codec_.Read(rows_.value(slots[i]), value);
+            if (cold_) {
+              referenced_.Set(slots[i]);
+            }
+          } else if (missing != nullptr) {
+            missing->Add(block[i], position);
           } else if (gated) {
             std::fill(value.begin(), value.end(), no_permission);
           } else {
@@ -75,10 +98,26 @@ void EmbeddingTable::Pull(std::span<const Key> keys,
       });
 }
 
-void EmbeddingTable::Push(std::span<const Key> keys,
-                          std::span<const uint32_t> positions,
-                          std::span<const float> gradients,
-                          const PushContext& context) {
+// What is not hot waits until the rest is done: so cold rows come up in one go. Among the keys that
+// wait the order stays, and admission, which may depend on it, counts no others.
+Status EmbeddingTable::Push(std::span<const Key> keys,
+                            std::span<const uint32_t> positions,
+                            std::span<const float> gradients,
+                            const PushContext& context) {
+  missing_.Clear();
+  PushHot(keys, positions, gradients, context, has_cold() ? &missing_ : nullptr);
+  if (!missing_.keys.empty()) {
+    FRESHET_RETURN_IF_ERROR(BringUp(missing_.keys));
+    PushHot(missing_.keys, missing_.positions, gradients, context, nullptr);
+  }
+  return absl::OkStatus();
+}
+
+void EmbeddingTable::PushHot(std::span<const Key> keys,
+                             std::span<const uint32_t> positions,
+                             std::span<const float> gradients,
+                             const PushContext& context,
+                             Missing* missing) {
   std::array<Key, kBlock> touched;
   std::array<RowSlot, kBlock> touched_slots;
   std::array<const float*, kBlock> touched_gradients;
@@ -93,6 +132,10 @@ void EmbeddingTable::Push(std::span<const Key> keys,
         size_t count = 0;
         for (size_t i = 0; i < block.size(); ++i) {
           const size_t position = PositionOf(positions, begin + i);
+          if (slots[i] == kNoRow && missing != nullptr) {
+            missing->Add(block[i], position);
+            continue;
+          }
           const KeyCount seen = context.counts.empty() ? KeyCount() : context.counts[position];
           const RowSlot slot = Touch(block[i], slots[i], seen, context);
           if (slot != kNoRow) {
@@ -134,6 +177,9 @@ RowSlot EmbeddingTable::Touch(Key key, RowSlot found, KeyCount count, const Push
   }
   CopyIfPending(key, found);
   MarkDirty(key, found);
+  if (cold_) {
+    referenced_.Set(found);
+  }
   RowMeta& meta = rows_.meta(found);
   meta.frequency = AddFrequency(meta.frequency, count);
   meta.last_update = std::max(meta.last_update, context.event_time_s);
@@ -170,8 +216,9 @@ void EmbeddingTable::ApplyRounded(std::span<const Key> keys,
   }
 }
 
-uint64_t EmbeddingTable::Delete(std::span<const Key> keys) {
+StatusOr<uint64_t> EmbeddingTable::Delete(std::span<const Key> keys) {
   uint64_t deleted = 0;
+  std::vector<Key> not_hot;
   for (const Key key : keys) {
     if (admission_) {
       admission_->Forget(key);
@@ -179,16 +226,31 @@ uint64_t EmbeddingTable::Delete(std::span<const Key> keys) {
     if (const RowSlot slot = index_.Find(key); slot != kNoRow) {
       DeleteRow(key, slot);
       ++deleted;
+    } else {
+      not_hot.push_back(key);
     }
   }
-  return deleted;
+  FRESHET_ASSIGN_OR_RETURN(const uint64_t cold, EraseCold(not_hot));
+  return deleted + cold;
 }
 
-RowSlot EmbeddingTable::MakeRow(Key key) {
+RowSlot EmbeddingTable::MakeSlot(Key key) {
   const RowSlot slot = rows_.Allocate();
   if (changes_.slots() != rows_.slots()) {
     changes_.Resize(rows_.slots());
+    if (cold_) {
+      referenced_.Resize(rows_.slots());
+    }
   }
+  if (cold_) {
+    referenced_.Set(slot);
+  }
+  index_.Insert(key, slot);
+  return slot;
+}
+
+RowSlot EmbeddingTable::MakeRow(Key key) {
+  const RowSlot slot = MakeSlot(key);
   rows_.meta(slot) = {};
   if (rules_.NeedsLife()) {
     *rows_.life(slot) = {};
@@ -203,15 +265,19 @@ RowSlot EmbeddingTable::MakeRow(Key key) {
     codec_.WriteNearest(value, rows_.value(slot));
     optimizer_->InitState(value.data(), rows_.state(slot));
   }
-  index_.Insert(key, slot);
   return slot;
+}
+
+void EmbeddingTable::FreeSlot(Key key, RowSlot slot) {
+  changes_.MarkFree(slot);
+  index_.Erase(key);
+  rows_.Free(slot);
 }
 
 void EmbeddingTable::DeleteRow(Key key, RowSlot slot) {
   CopyIfPending(key, slot);
-  changes_.MarkDeleted(slot, key);
-  index_.Erase(key);
-  rows_.Free(slot);
+  FreeSlot(key, slot);
+  changes_.MarkDeleted(key);
 }
 
 void EmbeddingTable::MarkDirty(Key key, RowSlot slot) {
@@ -224,43 +290,61 @@ void EmbeddingTable::MarkDirty(Key key, RowSlot slot) {
 Status EmbeddingTable::Load(const EmbeddingRows& rows,
                             std::span<const uint32_t> picked,
                             std::span<const Key> tombstones,
-                            absl::FunctionRef<bool(Key)> owns) {
+                            absl::FunctionRef<bool(Key)> owns,
+                            absl::FunctionRef<Status()> make_room) {
   if (rows.lives.empty() == rules_.NeedsLife() && !rows.keys.empty()) {
     return DataLoss(
         "embedding variable {}: the part {} the columns of a feature's life, the model's "
         "policy {}",
-        name_,
+        name(),
         rows.lives.empty() ? "lacks" : "has",
         rules_.NeedsLife() ? "needs them" : "has no use for them");
   }
-  if (rows.value_type != value_type_) {
+  if (rows.value_type != format_->value_type()) {
     return DataLoss("embedding variable {}: values are {}, the model says {}",
-                    name_,
+                    name(),
                     proto::ValueType_Name(rows.value_type),
-                    proto::ValueType_Name(value_type_));
+                    proto::ValueType_Name(format_->value_type()));
   }
   for (const Key key : tombstones) {
     if (const RowSlot slot = index_.Erase(key); slot != kNoRow) {
       rows_.Free(slot);
     }
   }
-  for (const uint32_t i : picked) {
-    const RowSlot found = index_.Find(rows.keys[i]);
-    const RowSlot slot = found == kNoRow ? MakeRow(rows.keys[i]) : found;
-    rows_.meta(slot) = {.frequency = rows.frequencies[i], .last_update = rows.last_updates[i]};
-    if (rules_.NeedsLife()) {
-      *rows_.life(slot) = rows.lives[i];
+  FRESHET_RETURN_IF_ERROR(EraseUnmarked(tombstones));
+  while (!picked.empty()) {
+    const auto block = picked.first(std::min(picked.size(), kLoadRows));
+    picked = picked.subspan(block.size());
+    if (has_cold()) {
+      std::vector<Key> keys(block.size());
+      std::transform(
+          block.begin(), block.end(), keys.begin(), [&](uint32_t i) { return rows.keys[i]; });
+      FRESHET_RETURN_IF_ERROR(EraseUnmarked(keys));
     }
-    codec_.WriteNearest({&rows.values[size_t{i} * dim_], dim_}, rows_.value(slot));
-    std::copy_n(rows.states.data() + size_t{i} * state_dim(), state_dim(), rows_.state(slot));
+    for (const uint32_t i : block) {
+      SetRow(rows, i);
+    }
+    FRESHET_RETURN_IF_ERROR(make_room());
   }
   clock_.step = std::max(clock_.step, rows.clock.step);
   clock_.event_time_s = std::max(clock_.event_time_s, rows.clock.event_time_s);
   return admission_ ? admission_->Load(rows, owns) : absl::OkStatus();
 }
 
-// Every row is in memory.
-void EmbeddingTable::Announce(std::span<const Key> /*keys*/) {}
+void EmbeddingTable::SetRow(const EmbeddingRows& rows, uint32_t row) {
+  const Key key = rows.keys[row];
+  const RowSlot found = index_.Find(key);
+  const RowSlot slot = found == kNoRow ? MakeSlot(key) : found;
+  if (cold_) {
+    referenced_.Clear(slot);
+  }
+  rows_.meta(slot) = {.frequency = rows.frequencies[row], .last_update = rows.last_updates[row]};
+  if (rules_.NeedsLife()) {
+    *rows_.life(slot) = rows.lives[row];
+  }
+  codec_.WriteNearest({&rows.values[size_t{row} * dim_], dim_}, rows_.value(slot));
+  std::copy_n(rows.states.data() + size_t{row} * state_dim(), state_dim(), rows_.state(slot));
+}
 
 bool EmbeddingTable::Tidy() {
   if (in_cut_) {
@@ -287,8 +371,11 @@ bool EmbeddingTable::Tidy() {
       rows_.Free(to);
       continue;
     }
-    rows_.Copy(from, to);
+    rows_.Set(to, rows_.parts(from));
     changes_.Move(from, to);
+    if (cold_ && referenced_.Test(from)) {
+      referenced_.Set(to);
+    }
     rows_.Free(from);
     index_.SetSlot(key, to);
   }
@@ -296,6 +383,9 @@ bool EmbeddingTable::Tidy() {
     tidying_ = false;
     rows_.TakeTail();
     changes_.Resize(rows_.slots());
+    if (cold_) {
+      referenced_.Resize(rows_.slots());
+    }
   }
   return tidying_;
 }

@@ -21,15 +21,19 @@
 #include "ps/life/feature_rules.h"
 #include "ps/life/sweep.h"
 #include "ps/optimizer/optimizer.h"
+#include "ps/row_bits.h"
+#include "ps/row_format.h"
 #include "ps/row_index.h"
 #include "ps/row_store.h"
-#include "ps/value_codec.h"
+#include "ps/tier/cold_columns.h"
+#include "ps/tier/cold_store.h"
+#include "ps/tier/cold_table.h"
 
 namespace freshet::ps {
 
 // What a cut will hold of one or more tables.
 struct CutSize {
-  uint64_t rows = 0;
+  uint64_t rows = 0;  // of those on disk, at most so many
   uint64_t tombstones = 0;
 };
 
@@ -70,24 +74,44 @@ struct EvictedRows {
 //
 // A feature policy (docs/features.md) decides which keys get a row and which rows go again; what it
 // counts of keys without a row is part of the table and of its cuts.
+//
+// With a store for cold rows a row is either hot, in memory, or cold, in the store. A batch that
+// touches a cold row brings it up; rows that nobody touched for a while go down when the owner
+// demotes. It shows in nothing but the time that it takes: see ps/tier/cold_table.h.
+//
+// Errors of the functions that return a status are those of the store, which is broken then: the
+// epoch cannot go on. A table without a store has none.
 // Thread-safety: owner thread only.
 class EmbeddingTable {
  public:
-  // The variable has passed CheckModel.
-  explicit EmbeddingTable(const proto::EmbeddingVariable& variable, const KeyShare& share = {});
+  // The variable has passed CheckModel. `store`: for rows that do not fit into memory, or null; it
+  // outlives the table.
+  explicit EmbeddingTable(const proto::EmbeddingVariable& variable,
+                          const KeyShare& share = {},
+                          ColdStore* store = nullptr);
 
-  const std::string& name() const { return name_; }
+  const std::string& name() const { return format_->name(); }
 
   uint32_t dim() const { return dim_; }
 
   uint32_t state_dim() const { return optimizer_->state_dim(); }
 
-  uint64_t rows() const { return rows_.rows(); }
+  uint64_t rows() const { return rows_.rows() + cold_rows(); }
 
-  uint64_t bytes() const {
-    return rows_.bytes() + index_.bytes() + changes_.bytes() + dirty_keys_.bytes() +
-           (admission_ ? admission_->bytes() : 0);
-  }
+  // Of these, those that are on disk.
+  uint64_t cold_rows() const { return cold_ ? cold_->rows() : 0; }
+
+  // Of keys and rows on disk.
+  uint64_t cold_bytes() const { return cold_ ? cold_->bytes() : 0; }
+
+  // Of memory that the table has taken.
+  uint64_t bytes() const { return rows_.bytes() + BytesBesideRows(); }
+
+  // Of these, what is in use: slots that wait for a row do not count.
+  uint64_t bytes_in_use() const { return rows_.rows() * rows_.bytes_per_row() + BytesBesideRows(); }
+
+  // What the rows of a hot key take.
+  size_t bytes_per_row() const { return rows_.bytes_per_row(); }
 
   // Keys that are counted exactly and have no row yet.
   uint64_t candidates() const { return admission_ ? admission_->candidates() : 0; }
@@ -96,34 +120,48 @@ class EmbeddingTable {
 
   // A key without a row yields the initial value, or the policy's default if it would need to be
   // admitted first, and makes no row. keys, positions [n];
-  // values [.. * dim]. Allocates nothing. `slot`: as in PushContext.
-  void Pull(std::span<const Key> keys,
-            std::span<const uint32_t> positions,
-            std::span<float> values,
-            uint32_t slot = 0) const;
+  // values [.. * dim]. Allocates nothing if all rows are hot. `slot`: as in PushContext.
+  Status Pull(std::span<const Key> keys,
+              std::span<const uint32_t> positions,
+              std::span<float> values,
+              uint32_t slot = 0);
 
   // Makes rows for new keys that are admitted, then applies one gradient per key. A key that comes
   // twice is applied twice. gradients [.. * dim].
-  void Push(std::span<const Key> keys,
-            std::span<const uint32_t> positions,
-            std::span<const float> gradients,
-            const PushContext& context);
+  Status Push(std::span<const Key> keys,
+              std::span<const uint32_t> positions,
+              std::span<const float> gradients,
+              const PushContext& context);
 
   // The stream has come so far, here or in another table: said of every push, before its keys.
   // Takes away the rows whose turn it is to be judged and that a rule evicts.
-  void Advance(const StreamClock& clock);
+  Status Advance(const StreamClock& clock);
 
-  // These keys will be pulled soon. A hint, for rows that lie on disk.
-  void Announce(std::span<const Key> keys);
+  // These keys will be pulled soon: brings their rows up.
+  Status Announce(std::span<const Key> keys);
 
   // Forgets all that is known of the keys. Returns how many of them had a row.
-  uint64_t Delete(std::span<const Key> keys);
+  StatusOr<uint64_t> Delete(std::span<const Key> keys);
 
   // How many rows the rules would take away if all were judged now, and which rule.
-  EvictedRows WouldEvict() const;
+  StatusOr<EvictedRows> WouldEvict();
+  // Takes them away.
+  StatusOr<EvictedRows> EvictAll();
 
   // In words, a line each: what is known of the key and what the rules make of it.
-  std::vector<std::string> Explain(Key key, uint32_t slot) const;
+  StatusOr<std::vector<std::string>> Explain(Key key, uint32_t slot);
+
+  // Brings rows that nobody has touched since the last look down to disk: looks at about
+  // `max_rows`. A clock (Corbato 1968): its hand goes around all hot rows; a row that was touched
+  // since it last came by stays, and is passed over this once. There is a store.
+  struct Demotion {
+    size_t rows = 0;       // that went down
+    bool wrapped = false;  // the hand has been around
+  };
+
+  // Unavailable: the disk is behind, unless `when_busy` says to wait; ResourceExhausted: it is
+  // full. Then nothing has changed.
+  StatusOr<Demotion> Demote(size_t max_rows, ColdTable::WhenBusy when_busy);
 
   // Work that can wait, in small steps: gives memory back when much of it is free. False: nothing
   // to do now.
@@ -135,16 +173,23 @@ class EmbeddingTable {
   bool CopyCut(size_t max_rows);
   // What was copied, in no particular order; once, after the last CopyCut.
   EmbeddingRows TakeCut();
+
+  // The cold rows of the cut, to be read on any thread; null without a store. Once.
+  std::unique_ptr<ColdColumns> TakeColdCut() { return std::move(cold_cut_); }
+
   // Not committed: the rows and tombstones of the cut go into the next one.
   void EndCut(bool committed);
 
   // From a version: deletes `tombstones`, then sets the rows at `picked` of `rows`, whose columns
   // have this table's widths. They are clean. What admission counted is taken for keys that `owns`
-  // says are ours. DataLoss: columns that do not fit the policy.
-  Status Load(const EmbeddingRows& rows,
-              std::span<const uint32_t> picked,
-              std::span<const Key> tombstones,
-              absl::FunctionRef<bool(Key)> owns);
+  // says are ours. `make_room` is called between blocks of rows, and may demote.
+  // DataLoss: columns that do not fit the policy.
+  Status Load(
+      const EmbeddingRows& rows,
+      std::span<const uint32_t> picked,
+      std::span<const Key> tombstones,
+      absl::FunctionRef<bool(Key)> owns,
+      absl::FunctionRef<Status()> make_room = [] { return absl::OkStatus(); });
 
  private:
   struct Doomed {
@@ -152,9 +197,46 @@ class EmbeddingTable {
     EvictedRows count;
   };
 
+  // Keys of a batch that are not hot, and where each lies in the batch.
+  struct Missing {
+    std::vector<Key> keys;
+    std::vector<uint32_t> positions;
+
+    void Add(Key key, size_t position) {
+      keys.push_back(key);
+      positions.push_back(static_cast<uint32_t>(position));
+    }
+
+    void Clear() {
+      keys.clear();
+      positions.clear();
+    }
+  };
+
+  uint64_t BytesBesideRows() const {
+    return index_.bytes() + changes_.bytes() + dirty_keys_.bytes() +
+           (admission_ ? admission_->bytes() : 0) +
+           (cold_ ? referenced_.bytes() + cold_->memory_bytes() : 0);
+  }
+
+  // Keys that are not hot go to `missing`; unless that is null, when they have no row at all.
+  void PullHot(std::span<const Key> keys,
+               std::span<const uint32_t> positions,
+               std::span<float> values,
+               uint32_t slot,
+               Missing* missing);
+  void PushHot(std::span<const Key> keys,
+               std::span<const uint32_t> positions,
+               std::span<const float> gradients,
+               const PushContext& context,
+               Missing* missing);
+
   // The slot of the key's row, which is made if the key is admitted; kNoRow if it is not.
   RowSlot Touch(Key key, RowSlot found, KeyCount count, const PushContext& context);
+  // A slot for the key, which is in the index then; its row is whatever was there.
+  RowSlot MakeSlot(Key key);
   RowSlot MakeRow(Key key);
+  void FreeSlot(Key key, RowSlot slot);
   void DeleteRow(Key key, RowSlot slot);
   void InitialValue(Key key, std::span<float> value) const;
   void ApplyInPlace(std::span<const RowSlot> slots,
@@ -164,26 +246,37 @@ class EmbeddingTable {
                     std::span<const RowSlot> slots,
                     std::span<const float* const> gradients,
                     uint64_t step);
+  void SetRow(const EmbeddingRows& rows, uint32_t row);
 
-  // What the rules see of a row. `value` [dim] is where its value goes if it is stored in 16 bits.
-  RowView ViewOf(Key key, RowSlot slot, std::span<float> value) const;
+  // Of the rows on disk.
+  bool has_cold() const { return cold_ && cold_->rows() > 0; }
+
+  // Makes those of the keys hot that are cold.
+  Status BringUp(std::span<const Key> keys);
+  // Deletes those of the keys that are cold. Returns how many they were.
+  StatusOr<uint64_t> EraseCold(std::span<const Key> keys);
+  // The same while a version is loaded: no delta needs to say so.
+  Status EraseUnmarked(std::span<const Key> keys);
+  Status PutCold(std::span<const std::pair<Key, RowSlot>> victims, ColdTable::WhenBusy when_busy);
+
   // The rows of a range of hashes that the rules take away now.
-  Doomed FindDoomed(const HashRange& range) const;
-  void Evict(const HashRange& range);
+  StatusOr<Doomed> FindDoomed(const HashRange& range);
+  Status Evict(const HashRange& range);
+  // Calls visit(key, parts) for all rows of a range of hashes, hot and cold.
+  Status ForEachRow(const HashRange& range,
+                    absl::FunctionRef<void(Key key, const RowParts& row)> visit);
 
   void MarkDirty(Key key, RowSlot slot);
   void CopyIfPending(Key key, RowSlot slot);
-  void Copy(Key key, RowSlot slot);
 
-  const std::string name_;
+  const std::unique_ptr<Optimizer> optimizer_;
+  // Shared with cuts, which may outlive the table.
+  const std::shared_ptr<const RowFormat> format_;
   const uint32_t dim_;
-  const proto::ValueType value_type_;
+  const ValueCodec& codec_;    // of format_
+  const FeatureRules& rules_;  // of format_
   const KeyShare share_;
   const RowInitializer initializer_;
-  const std::unique_ptr<Optimizer> optimizer_;
-  const ValueCodec codec_;
-
-  const FeatureRules rules_;
   const bool has_rules_;
   const bool evicts_;
 
@@ -198,9 +291,17 @@ class EmbeddingTable {
   StreamClock clock_;
   EvictedRows evicted_;
 
+  // The rows on disk.
+  std::unique_ptr<ColdTable> cold_;  // null without a store
+  RowBits referenced_;               // touched since the hand of the clock last came by
+  uint64_t hand_ = 0;                // where the walk of the clock goes on
+  Missing missing_;
+  std::vector<std::byte> records_;  // kept from call to call, to save allocations
+  std::vector<RowState> states_;
+
   // Of the cut under way.
   EmbeddingRows cut_;
-  std::vector<RowSlot> copied_;
+  std::unique_ptr<ColdColumns> cold_cut_;
   size_t copy_next_ = 0;    // of dirty_keys_.pending()
   uint64_t copy_walk_ = 0;  // where the walk over all keys goes on
   bool copy_rows_done_ = true;

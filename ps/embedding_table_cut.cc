@@ -15,26 +15,17 @@ CutSize EmbeddingTable::BeginCut(bool full) {
   if (admission_) {
     admission_->BeginCut(full);
   }
-  const CutSize size{.rows = changes_.pending(), .tombstones = changes_.tombstones().size()};
+  CutSize size{.rows = changes_.pending(), .tombstones = changes_.tombstones().size()};
   copy_next_ = 0;
   copy_walk_ = 0;
   copy_rows_done_ = false;
-  copied_.clear();
-  cut_ = {};
-  cut_.variable = name_;
-  cut_.value_type = value_type_;
-  cut_.dim = dim_;
-  cut_.state_dim = state_dim();
-  copied_.reserve(size.rows);
-  cut_.keys.reserve(size.rows);
-  cut_.values.reserve(size.rows * dim_);
-  cut_.states.reserve(size.rows * cut_.state_dim);
-  cut_.frequencies.reserve(size.rows);
-  cut_.last_updates.reserve(size.rows);
-  cut_.lives.reserve(rules_.NeedsLife() ? size.rows : 0);
-  cut_.served.reserve(rules_.FiltersServing() ? size.rows : 0);
+  cut_ = format_->MakeColumns(size.rows);
   cut_.tombstones.assign(changes_.tombstones().begin(), changes_.tombstones().end());
   cut_.clock = has_rules_ ? clock_ : StreamClock();
+  if (cold_) {
+    cold_cut_ = std::make_unique<ColdColumns>(format_, cut_.clock, cold_->BeginCut(full));
+    size.rows += cold_cut_->rows_at_most();
+  }
   return size;
 }
 
@@ -68,28 +59,9 @@ bool EmbeddingTable::CopyCut(size_t max_rows) {
 
 void EmbeddingTable::CopyIfPending(Key key, RowSlot slot) {
   if (changes_.IsPending(slot)) {
-    Copy(key, slot);
+    format_->Append(key, rows_.parts(slot), cut_);
+    changes_.MarkCopied(slot);
   }
-}
-
-void EmbeddingTable::Copy(Key key, RowSlot slot) {
-  const RowMeta& meta = rows_.meta(slot);
-  cut_.keys.push_back(key);
-  cut_.frequencies.push_back(meta.frequency);
-  cut_.last_updates.push_back(meta.last_update);
-  cut_.values.resize(cut_.values.size() + dim_);
-  const std::span<float> value = std::span(cut_.values).last(dim_);
-  codec_.Read(rows_.value(slot), value);
-  const float* const state = rows_.state(slot);
-  cut_.states.insert(cut_.states.end(), state, state + cut_.state_dim);
-  if (rules_.NeedsLife()) {
-    cut_.lives.push_back(*rows_.life(slot));
-  }
-  if (rules_.FiltersServing()) {
-    cut_.served.push_back(rules_.Serves(ViewOf(key, slot, value), cut_.clock) ? 1 : 0);
-  }
-  copied_.push_back(slot);
-  changes_.MarkCopied(slot);
 }
 
 EmbeddingRows EmbeddingTable::TakeCut() {
@@ -107,14 +79,17 @@ void EmbeddingTable::EndCut(bool committed) {
     return;
   }
   in_cut_ = false;
-  changes_.Unflip(committed, copied_, rows_.live());
+  changes_.Unflip(committed);
   dirty_keys_.Unflip(committed);
   if (admission_) {
     admission_->EndCut(committed);
   }
+  if (cold_) {
+    cold_->EndCut(committed);
+  }
   copy_rows_done_ = true;
   cut_ = {};
-  copied_ = {};
+  cold_cut_.reset();
 }
 
 }  // namespace freshet::ps

@@ -69,23 +69,52 @@ void PsMetrics::CountBadGradients(uint32_t worker) {
       .Increment();
 }
 
+void PsMetrics::SetCounter(prometheus::Counter& counter, uint64_t total) {
+  const std::lock_guard lock(totals_mutex_);
+  counter.Increment(std::max(static_cast<double>(total) - counter.Value(), 0.0));
+}
+
 void PsMetrics::SetEvicted(const EvictedRows& evicted) {
-  const std::lock_guard lock(evicted_mutex_);
   const auto set = [this](const std::string& rule, uint64_t total) {
-    auto& counter = metrics_.Counter("freshet_ps_evicted_rows_total",
-                                     "Rows that the feature policy took away, by rule",
-                                     {{"rule", rule}});
-    const double added = static_cast<double>(total) - counter.Value();
-    counter.Increment(std::max(added, 0.0));
+    if (total > 0) {
+      SetCounter(metrics_.Counter("freshet_ps_evicted_rows_total",
+                                  "Rows that the feature policy took away, by rule",
+                                  {{"rule", rule}}),
+                 total);
+    }
   };
   for (size_t reason = 1; reason < kEvictReasons; ++reason) {
-    if (evicted.by_reason[reason] > 0) {
-      set(NameOf(static_cast<EvictReason>(reason)), evicted.by_reason[reason]);
-    }
+    set(NameOf(static_cast<EvictReason>(reason)), evicted.by_reason[reason]);
   }
-  if (evicted.capacity > 0) {
-    set("max_bytes", evicted.capacity);
-  }
+  set("max_bytes", evicted.capacity);
+}
+
+void PsMetrics::SetStorage(uint64_t cold_rows, const ColdStore& store) {
+  const auto gauge = [this](const char* name, const char* help, uint64_t value) {
+    metrics_.Gauge(name, help).Set(static_cast<double>(value));
+  };
+  const auto counter = [this](const char* name, const char* help, uint64_t total) {
+    SetCounter(metrics_.Counter(name, help), total);
+  };
+  gauge("freshet_ps_cold_rows", "Embedding rows held that are on disk", cold_rows);
+  gauge("freshet_ps_cold_disk_bytes", "Of files of rows on disk", store.disk_bytes());
+  gauge("freshet_ps_cold_memory_bytes",
+        "Memory that RocksDB has in use, of its part of dram_bytes",
+        store.memory_bytes());
+  const ColdStoreCounters& counters = store.counters();
+  counter("freshet_ps_demoted_rows_total", "Rows brought down to disk", counters.puts);
+  counter("freshet_ps_cold_lookups_total",
+          "Keys looked for on disk, as they were not in memory",
+          counters.lookups);
+  counter("freshet_ps_cold_hits_total", "Of these, keys that had a row there", counters.hits);
+  counter("freshet_ps_promoted_rows_total",
+          "Rows that left the disk: brought up, or deleted",
+          counters.takes);
+  counter(
+      "freshet_ps_cold_busy_total", "Writes put off because the disk was behind", counters.busy);
+  counter("freshet_ps_cold_failures_total",
+          "Operations on disk that failed, a full disk included",
+          counters.failures);
 }
 
 void PsMetrics::CountRefusedPull(const Status& status) {

@@ -26,10 +26,15 @@ class PsMetrics {
   void CountBadGradients(uint32_t worker);
   // Totals, which only grow.
   void SetEvicted(const EvictedRows& evicted);
+  // Of a server with rows on disk.
+  void SetStorage(uint64_t cold_rows, const ColdStore& store);
 
  private:
-  std::mutex evicted_mutex_;  // from a counter's value to its increment
-  Metrics metrics_;           // before those that live in it
+  // `total` only grows.
+  void SetCounter(prometheus::Counter& counter, uint64_t total);
+
+  std::mutex totals_mutex_;  // from a counter's value to its increment
+  Metrics metrics_;          // before those that live in it
 
  public:
   prometheus::Counter& pull_keys;

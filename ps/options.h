@@ -4,6 +4,18 @@
 
 namespace freshet::ps {
 
+// Where rows lie.
+struct StorageOptions {
+  // Empty: all in memory. Else rows that do not fit go to a RocksDB in this folder, which is
+  // deleted when the server starts and when it ends.
+  std::string directory;
+  // What rows, their indexes and RocksDB's buffers may take of memory together; at least
+  // kLeastDramBytes. Not counted: answers and cuts on their way, and the program itself.
+  uint64_t dram_bytes = 0;
+
+  static constexpr uint64_t kLeastDramBytes = 32U << 20U;
+};
+
 struct PsOptions {
   std::string listen = "127.0.0.1:0";  // of the rpc server; any name in-process
   std::string log_directory;   // the version log: where part files go and restores come from
@@ -15,6 +27,7 @@ struct PsOptions {
   uint32_t max_pulls_in_flight = 1024;
   // Announcements under way at a time, further ones are dropped. Bounds the memory of their keys.
   uint32_t max_announcements_in_flight = 64;
+  StorageOptions storage;
 };
 
 }  // namespace freshet::ps

@@ -19,6 +19,9 @@ struct Fan {
     Status status = shard.CheckEpoch(epoch);
     if (status.ok()) {
       status = work(shard, i);
+      if (!status.ok()) {
+        shard.Fail(status);
+      }
       shard.PublishSize();  // before anybody is told
     }
     if (!status.ok()) {

@@ -16,8 +16,8 @@ namespace freshet::ps {
 // The one thread that touches a shard. Requests come first; a cut is copied in slices in between.
 class OwnerThread {
  public:
-  explicit OwnerThread(uint32_t thread)
-      : shard_(thread), thread_([this] { return shard_.WorkBetween(); }) {}
+  explicit OwnerThread(uint32_t thread, const ShardStorage& storage = {})
+      : shard_(thread, storage), thread_([this] { return shard_.WorkBetween(); }) {}
 
   // Runs `task` on the thread, after all tasks posted before. Thread-safety: any thread.
   void Post(absl::AnyInvocable<void(Shard&)> task) {
@@ -26,6 +26,8 @@ class OwnerThread {
 
   // Thread-safety: any thread.
   uint64_t rows() const { return shard_.rows(); }
+
+  uint64_t cold_rows() const { return shard_.cold_rows(); }
 
   uint64_t bytes() const { return shard_.bytes(); }
 
@@ -42,6 +44,7 @@ using OwnerThreads = std::vector<std::unique_ptr<OwnerThread>>;
 
 // Runs work(shard, i) on owners[i] for each i, then `done`, on the owner thread that came last and
 // with the first error if there was any. Owners that have begun another epoch refuse with Aborted.
+// An error of `work` means that the shard's rows are not what they should be: it fails the shard.
 // No owners: `done` is called at once.
 void FanOut(std::span<OwnerThread* const> owners,
             Epoch epoch,

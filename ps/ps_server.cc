@@ -1,5 +1,6 @@
 #include "ps/ps_server.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -9,15 +10,45 @@
 #include "ps/owner_thread.h"
 #include "ps/restore_service.h"
 #include "ps/session.h"
+#include "ps/tier/cold_store.h"
 #include "ps/training_service.h"
 
 namespace freshet::ps {
 namespace {
 
-OwnerThreads StartOwners(uint32_t threads) {
+// Of the memory of a server with a store: an eighth is for what the store has read, as much for
+// what it has still to write, within these bounds.
+constexpr uint64_t kStorePart = 8;
+constexpr uint64_t kLeastStoreBytes = 6U << 20U;
+constexpr uint64_t kMostCacheBytes = 1024U << 20U;
+constexpr uint64_t kMostWriteBytes = 192U << 20U;
+
+StatusOr<std::unique_ptr<ColdStore>> OpenStore(const StorageOptions& storage) {
+  if (storage.directory.empty()) {
+    return nullptr;
+  }
+  if (storage.dram_bytes < StorageOptions::kLeastDramBytes) {
+    return InvalidArgument("rows on disk: dram_bytes is {}, must be at least {}",
+                           storage.dram_bytes,
+                           StorageOptions::kLeastDramBytes);
+  }
+  const uint64_t share = std::max(storage.dram_bytes / kStorePart, kLeastStoreBytes);
+  ColdStoreOptions options;
+  options.directory = storage.directory;
+  options.block_cache_bytes = std::min(share, kMostCacheBytes);
+  options.write_buffer_bytes = std::min(share, kMostWriteBytes);
+  return ColdStore::Open(options);
+}
+
+OwnerThreads StartOwners(const PsOptions& options, ColdStore* store) {
+  ShardStorage storage{.store = store};
+  if (store != nullptr) {
+    storage.hot_bytes =
+        (options.storage.dram_bytes - store->memory_budget_bytes()) / options.owner_threads;
+  }
   OwnerThreads owners;
-  for (uint32_t thread = 0; thread < threads; ++thread) {
-    owners.push_back(std::make_unique<OwnerThread>(thread));
+  for (uint32_t thread = 0; thread < options.owner_threads; ++thread) {
+    owners.push_back(std::make_unique<OwnerThread>(thread, storage));
   }
   return owners;
 }
@@ -25,8 +56,9 @@ OwnerThreads StartOwners(uint32_t threads) {
 }  // namespace
 
 struct PsServer::Impl {
-  Impl(const PsOptions& options, const Env& env)
-      : owners(StartOwners(options.owner_threads)),
+  Impl(const PsOptions& options, const Env& env, std::unique_ptr<ColdStore> cold)
+      : store(std::move(cold)),
+        owners(StartOwners(options, store.get())),
         training(options, current, owners, metrics, env.clock),
         announce(options, current, owners, metrics),
         cut(options, current, owners, metrics, env.clock, env.files) {
@@ -42,6 +74,7 @@ struct PsServer::Impl {
     owners.clear();
   }
 
+  const std::unique_ptr<ColdStore> store;  // null: all rows are in memory. First: goes last
   PsMetrics metrics;
   CurrentSession current;
   OwnerThreads owners;
@@ -56,9 +89,10 @@ StatusOr<std::unique_ptr<PsServer>> PsServer::Start(const PsOptions& options, co
   if (options.owner_threads == 0) {
     return InvalidArgument("a parameter server needs at least one owner thread");
   }
+  FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<ColdStore> store, OpenStore(options.storage));
   FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<rpc::Server> server,
                            env.transport.Listen(options.listen));
-  auto impl = std::make_unique<Impl>(options, env);
+  auto impl = std::make_unique<Impl>(options, env, std::move(store));
   impl->server = std::move(server);
   impl->training.Register(*impl->server);
   impl->announce.Register(*impl->server);
@@ -100,14 +134,19 @@ uint64_t PsServer::epoch() const {
 std::string PsServer::MetricsText() const {
   impl_->metrics.rows.Set(static_cast<double>(rows()));
   impl_->metrics.bytes.Set(static_cast<double>(bytes()));
+  uint64_t cold_rows = 0;
   uint64_t candidates = 0;
   EvictedRows evicted;
   for (const auto& owner : impl_->owners) {
+    cold_rows += owner->cold_rows();
     candidates += owner->candidates();
     evicted += owner->evicted();
   }
   impl_->metrics.candidates.Set(static_cast<double>(candidates));
   impl_->metrics.SetEvicted(evicted);
+  if (impl_->store != nullptr) {
+    impl_->metrics.SetStorage(cold_rows, *impl_->store);
+  }
   return impl_->metrics.Text();
 }
 

@@ -13,8 +13,8 @@ namespace freshet::ps {
 // Thread-safety: any thread.
 class PsServer {
  public:
-  // What `env` refers to outlives the server. InvalidArgument: no owner threads. Otherwise as
-  // rpc::Transport::Listen.
+  // What `env` refers to outlives the server. InvalidArgument: no owner threads, or too little
+  // memory for rows on disk. Otherwise as rpc::Transport::Listen and ColdStore::Open.
   static StatusOr<std::unique_ptr<PsServer>> Start(const PsOptions& options, const Env& env);
 
   // Answers those who wait with Unavailable; a part being written, or read, is finished first.

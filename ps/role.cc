@@ -20,6 +20,10 @@ class PsRole final : public RunningRole {
     options.listen = fmt::format("{}:{}", host, PortOfRank(settings.port, context.rank));
     options.log_directory = context.config.log_dir;
     options.owner_threads = settings.owner_threads;
+    if (settings.storage.on_ssd) {
+      options.storage = {.directory = fmt::format("{}/ps-{}", settings.storage.path, context.rank),
+                         .dram_bytes = settings.storage.dram_bytes};
+    }
     FRESHET_ASSIGN_OR_RETURN(server_, PsServer::Start(options, context.env));
     http::ServerOptions http_options;
     http_options.listen = fmt::format("{}:{}", host, PortOfRank(settings.http_port, context.rank));

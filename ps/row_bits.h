@@ -74,10 +74,10 @@ class RowBits {
     std::copy_n(other.words_.data(), other.words_.size(), words_.data());
   }
 
-  // this |= other & mask. All three have one size.
-  void SetWhere(const RowBits& other, const RowBits& mask) {
+  // this |= other. Both have one size.
+  void SetAllOf(const RowBits& other) {
     for (size_t word = 0; word < words_.size(); ++word) {
-      words_[word] |= other.words_[word] & mask.words_[word];
+      words_[word] |= other.words_[word];
     }
   }
 

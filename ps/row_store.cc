@@ -37,12 +37,12 @@ void RowStore::Free(RowSlot slot) {
   first_free_ = std::min<size_t>(first_free_, slot);
 }
 
-void RowStore::Copy(RowSlot from, RowSlot to) {
-  std::memcpy(value(to), value(from), shape_.value_bytes);
-  std::copy_n(state(from), shape_.state_dim, state(to));
-  meta(to) = meta(from);
+void RowStore::Set(RowSlot slot, const RowParts& row) {
+  std::memcpy(value(slot), row.value, shape_.value_bytes);
+  std::copy_n(row.state, shape_.state_dim, state(slot));
+  meta(slot) = *row.meta;
   if (shape_.has_life) {
-    *life(to) = *life(from);
+    *life(slot) = *row.life;
   }
 }
 
@@ -64,12 +64,6 @@ void RowStore::Resize(size_t slots) {
     lives_.Resize(slots);
   }
   live_.Resize(slots);
-}
-
-uint64_t RowStore::bytes() const {
-  const size_t per_row = shape_.value_bytes + shape_.state_dim * sizeof(float) + sizeof(RowMeta) +
-                         (shape_.has_life ? sizeof(FeatureLife) : 0);
-  return used_ * per_row + live_.bytes();
 }
 
 }  // namespace freshet::ps

@@ -13,6 +13,14 @@ struct RowMeta {
   uint32_t last_update = 0;  // event time, Unix seconds
 };
 
+// A row, wherever it lies. Borrowed.
+struct RowParts {
+  const RowMeta* meta = nullptr;
+  const FeatureLife* life = nullptr;  // null if rows have none
+  const std::byte* value = nullptr;   // as the ValueCodec stores it
+  const float* state = nullptr;       // [state_dim]
+};
+
 // How wide the parts of a row are.
 struct RowShape {
   size_t value_bytes = 0;
@@ -52,6 +60,13 @@ class RowStore {
 
   const FeatureLife* life(RowSlot slot) const { return shape_.has_life ? &lives_[slot] : nullptr; }
 
+  RowParts parts(RowSlot slot) const {
+    return {.meta = &meta(slot), .life = life(slot), .value = value(slot), .state = state(slot)};
+  }
+
+  // The row becomes a copy of another one.
+  void Set(RowSlot slot, const RowParts& row);
+
   void PrefetchValue(RowSlot slot) const { PrefetchLines(value(slot), shape_.value_bytes); }
 
   // All parts, to be changed.
@@ -64,9 +79,6 @@ class RowStore {
       __builtin_prefetch(&lives_[slot]);
     }
   }
-
-  // Copies a row to another slot, which is allocated.
-  void Copy(RowSlot from, RowSlot to);
 
   // Slots that memory has been taken for: the size of bitmaps over rows.
   size_t slots() const { return slots_; }
@@ -82,7 +94,13 @@ class RowStore {
   // Gives back what lies behind the last row that there is.
   void TakeTail();
 
-  uint64_t bytes() const;
+  // Of rows and bitmaps, also of slots that hold no row now.
+  uint64_t bytes() const { return used_ * bytes_per_row() + live_.bytes(); }
+
+  size_t bytes_per_row() const {
+    return shape_.value_bytes + shape_.state_dim * sizeof(float) + sizeof(RowMeta) +
+           (shape_.has_life ? sizeof(FeatureLife) : 0);
+  }
 
  private:
   // Further lines come by the hardware's own prefetching.

@@ -1,15 +1,25 @@
 #include "ps/shard.h"
 
+#include <fmt/format.h>
+#include <spdlog/logger.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "common/check.h"
+#include "ps/log.h"
 
 namespace freshet::ps {
 namespace {
 
 // Rows between two looks at the queue: some 0.1 ms.
 constexpr size_t kSliceRows = 1000;
+
+// A little over its budget a shard brings rows down in small slices, between requests. When it is
+// further over than this part of the budget, requests wait.
+constexpr uint64_t kGracePart = 32;
+// Rows that the clock looks at in one slice.
+constexpr size_t kDemoteRows = 4096;
 
 // Says nothing that the versions before do not say.
 bool IsEmpty(const EmbeddingRows& rows) {
@@ -32,15 +42,22 @@ void Shard::Clear(Epoch epoch, const Ownership& ownership) {
   evicted_before_ = CountEvicted();
   embeddings_.clear();
   dense_.clear();
+  demoting_ = 0;
+  failed_ = absl::OkStatus();
   epoch_ = epoch;
   ownership_ = ownership;
 }
 
 Status Shard::CheckEpoch(Epoch epoch) const {
   if (epoch == epoch_) {
-    return absl::OkStatus();
+    return failed_;
   }
   return Aborted("epoch {} is over, {} began", epoch.value(), epoch_.value());
+}
+
+void Shard::Fail(const Status& why) {
+  Log().error("rows are lost, epoch {} cannot go on: {}", epoch_.value(), MessageOf(why));
+  failed_ = why;
 }
 
 void Shard::Declare(const proto::ModelSpec& model) {
@@ -48,7 +65,7 @@ void Shard::Declare(const proto::ModelSpec& model) {
   const KeyShare share{.partitions = ownership_->partitions(),
                        .owned_partitions = ownership_->PartitionsOf(thread_)};
   for (const proto::EmbeddingVariable& variable : model.embedding_variables()) {
-    embeddings_.push_back(std::make_unique<EmbeddingTable>(variable, share));
+    embeddings_.push_back(std::make_unique<EmbeddingTable>(variable, share, storage_.store));
   }
   for (int i = 0; i < model.dense_variables_size(); ++i) {
     const bool owned = thread_ == 0 && ownership_->OwnsDense(static_cast<uint32_t>(i));
@@ -56,10 +73,11 @@ void Shard::Declare(const proto::ModelSpec& model) {
   }
 }
 
-void Shard::Advance(const StreamClock& clock) {
+Status Shard::Advance(const StreamClock& clock) {
   for (const auto& table : embeddings_) {
-    table->Advance(clock);
+    FRESHET_RETURN_IF_ERROR(table->Advance(clock));
   }
+  return absl::OkStatus();
 }
 
 bool Shard::OwnsKey(Key key) const {
@@ -103,7 +121,12 @@ Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
                rows.tombstones.end(),
                std::back_inserter(tombstones),
                [this](Key key) { return OwnsKey(key); });
-  return table.Load(rows, picked, tombstones, [this](Key key) { return OwnsKey(key); });
+  return table.Load(
+      rows,
+      picked,
+      tombstones,
+      [this](Key key) { return OwnsKey(key); },
+      [this]() -> Status { return DemoteTo(0, ColdTable::WhenBusy::kWait).status(); });
 }
 
 Status Shard::LoadDense(const DenseTensor& tensor) {
@@ -133,7 +156,64 @@ void Shard::StartCopy(CopyDone done) {
 }
 
 bool Shard::WorkBetween() {
-  return copy_done_ ? CopySlice() : TidySlice();
+  const bool over_budget = KeepBudget();
+  return (copy_done_ ? CopySlice() : TidySlice()) || over_budget;
+}
+
+uint64_t Shard::BytesOverBudget() const {
+  if (storage_.store == nullptr) {
+    return 0;
+  }
+  uint64_t bytes = 0;
+  for (const auto& table : embeddings_) {
+    bytes += table->bytes_in_use();
+  }
+  for (const auto& table : dense_) {
+    bytes += table == nullptr ? 0 : table->bytes();
+  }
+  return bytes - std::min(bytes, storage_.hot_bytes);
+}
+
+Status Shard::DemoteSlice(uint64_t over, ColdTable::WhenBusy when_busy) {
+  EmbeddingTable& table = *embeddings_[demoting_ % embeddings_.size()];
+  const size_t rows = over / table.bytes_per_row() + 1;
+  FRESHET_ASSIGN_OR_RETURN(const EmbeddingTable::Demotion demotion,
+                           table.Demote(std::min(rows, kDemoteRows), when_busy));
+  demoting_ += demotion.wrapped ? 1 : 0;
+  return absl::OkStatus();
+}
+
+StatusOr<bool> Shard::DemoteTo(uint64_t allowed, ColdTable::WhenBusy when_busy) {
+  // Twice around, everything that can go has gone: then the rest is not rows.
+  const size_t last = demoting_ + 2 * embeddings_.size() + 1;
+  uint64_t over = BytesOverBudget();
+  for (; over > allowed && demoting_ < last; over = BytesOverBudget()) {
+    FRESHET_RETURN_IF_ERROR(DemoteSlice(over, when_busy));
+  }
+  return over <= allowed;
+}
+
+// True: there is more to do.
+bool Shard::KeepBudget() {
+  const uint64_t over = BytesOverBudget();
+  if (over == 0 || embeddings_.empty() || !failed_.ok()) {
+    return false;
+  }
+  const uint64_t grace = storage_.hot_bytes / kGracePart;
+  const Status status = over > grace ? DemoteTo(grace, ColdTable::WhenBusy::kWait).status()
+                                     : DemoteSlice(over, ColdTable::WhenBusy::kFail);
+  const bool full = absl::IsResourceExhausted(status);
+  if (full != disk_is_full_) {
+    disk_is_full_ = full;
+    Log().warn("{}",
+               full ? fmt::format("rows stay in memory, which grows beyond its budget: {}",
+                                  MessageOf(status))
+                    : "rows go down to disk again");
+  }
+  if (!status.ok() && !full && !absl::IsUnavailable(status)) {
+    Fail(status);
+  }
+  return status.ok() && BytesOverBudget() > 0;
 }
 
 bool Shard::TidySlice() {
@@ -156,12 +236,16 @@ bool Shard::CopySlice() {
   return false;
 }
 
-PartContents Shard::TakeCut() {
-  PartContents contents;
+ShardCut Shard::TakeCut() {
+  ShardCut cut;
+  PartContents& contents = cut.contents;
   for (const auto& table : embeddings_) {
     EmbeddingRows rows = table->TakeCut();
     if (!IsEmpty(rows)) {
       contents.embeddings.push_back(std::move(rows));
+    }
+    if (std::unique_ptr<ColdColumns> cold = table->TakeColdCut()) {
+      cut.cold.push_back(std::move(cold));
     }
   }
   for (const auto& table : dense_) {
@@ -172,7 +256,7 @@ PartContents Shard::TakeCut() {
       contents.dense.push_back(*std::move(tensor));
     }
   }
-  return contents;
+  return cut;
 }
 
 void Shard::EndCut(bool committed) {
@@ -220,9 +304,11 @@ EvictedRows Shard::evicted() const {
 void Shard::PublishSize() {
   uint64_t rows = 0;
   uint64_t bytes = 0;
+  uint64_t cold_rows = 0;
   uint64_t candidates = 0;
   for (const auto& table : embeddings_) {
     rows += table->rows();
+    cold_rows += table->cold_rows();
     bytes += table->bytes();
     candidates += table->candidates();
   }
@@ -235,6 +321,7 @@ void Shard::PublishSize() {
   for (const auto& table : dense_) {
     bytes += table == nullptr ? 0 : table->bytes();
   }
+  published_cold_rows_.store(cold_rows, std::memory_order_relaxed);
   published_rows_.store(rows, std::memory_order_relaxed);
   published_bytes_.store(bytes, std::memory_order_relaxed);
 }

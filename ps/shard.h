@@ -17,21 +17,38 @@
 
 namespace freshet::ps {
 
+// What a shard adds to a version.
+struct ShardCut {
+  PartContents contents;
+  // Of each variable that has rows on disk: to be read on any thread.
+  std::vector<std::unique_ptr<ColdColumns>> cold;
+};
+
+// What one owner thread may have in memory, and where the other rows go.
+struct ShardStorage {
+  ColdStore* store = nullptr;  // null: all rows stay in memory
+  uint64_t hot_bytes = 0;      // of tables and dense variables, if there is a store
+};
+
 // Everything that one owner thread owns: its rows of all embedding variables, for thread 0 also the
 // server's dense variables, and its part of the cut under way.
-// Thread-safety: owner thread only, but for rows() and bytes().
+// Thread-safety: owner thread only, but for what was published.
 class Shard {
  public:
   // Gets what the shard adds to the version, or Aborted if the cut ended first.
-  using CopyDone = absl::AnyInvocable<void(StatusOr<PartContents>)>;
+  using CopyDone = absl::AnyInvocable<void(StatusOr<ShardCut>)>;
 
-  explicit Shard(uint32_t thread) : thread_(thread) {}
+  explicit Shard(uint32_t thread, const ShardStorage& storage = {})
+      : thread_(thread), storage_(storage) {}
 
   // Throws everything away and begins an epoch.
   void Clear(Epoch epoch, const Ownership& ownership);
 
-  // Work that was meant for another epoch is refused; Aborted says so.
+  // Work that was meant for another epoch is refused; Aborted says so. So is all work after Fail.
   Status CheckEpoch(Epoch epoch) const;
+
+  // The rows are not what they should be: nothing is done any more until Clear.
+  void Fail(const Status& why);
 
   // Makes the tables of a model that has passed CheckModel. Once after Clear.
   void Declare(const proto::ModelSpec& model);
@@ -43,7 +60,7 @@ class Shard {
   DenseTable& dense(uint32_t variable) { return *dense_[variable]; }
 
   // The clock of the stream, as a push says it, for every embedding variable. Before its rows.
-  void Advance(const StreamClock& clock);
+  Status Advance(const StreamClock& clock);
 
   // Loads what this shard owns of a part; keys of others are skipped. DataLoss if the part does not
   // fit the model. The model is declared.
@@ -52,8 +69,9 @@ class Shard {
   // A cut: flip, copy in slices, end.
   CutSize BeginCut(bool full);
   void StartCopy(CopyDone done);
-  // A slice of work that can wait: copies some rows if StartCopy asked for it, and calls `done`
-  // after the last one; else gives memory back. True: call again.
+  // A slice of work that can wait: brings rows down to disk if they take more memory than they may;
+  // copies some rows if StartCopy asked for it, and calls `done` after the last one; else gives
+  // memory back. True: call again.
   bool WorkBetween();
   void EndCut(bool committed);
 
@@ -61,6 +79,8 @@ class Shard {
 
   // As of the last PublishSize. Thread-safety: any thread.
   uint64_t rows() const { return published_rows_.load(std::memory_order_relaxed); }
+
+  uint64_t cold_rows() const { return published_cold_rows_.load(std::memory_order_relaxed); }
 
   uint64_t bytes() const { return published_bytes_.load(std::memory_order_relaxed); }
 
@@ -77,20 +97,34 @@ class Shard {
   bool CopySlice();
   bool TidySlice();
   bool OwnsKey(Key key) const;
-  PartContents TakeCut();
+  ShardCut TakeCut();
+
+  // Memory in use beyond what is allowed.
+  uint64_t BytesOverBudget() const;
+  // Brings rows down until at most `allowed` bytes are over; false: some still are, try again
+  // later.
+  StatusOr<bool> DemoteTo(uint64_t allowed, ColdTable::WhenBusy when_busy);
+  // One slice of it, where the clock of all tables has come to.
+  Status DemoteSlice(uint64_t over, ColdTable::WhenBusy when_busy);
+  bool KeepBudget();
 
   EvictedRows CountEvicted() const;
 
   const uint32_t thread_;
+  const ShardStorage storage_;
   Epoch epoch_;
+  Status failed_;
   std::optional<Ownership> ownership_;
   std::vector<std::unique_ptr<EmbeddingTable>> embeddings_;
   std::vector<std::unique_ptr<DenseTable>> dense_;  // null: another shard's
   EvictedRows evicted_before_;                      // by tables of earlier epochs
   CopyDone copy_done_;                              // set while a cut is being copied
   size_t copying_ = 0;                              // index into embeddings_
+  size_t demoting_ = 0;                             // index into embeddings_, modulo their number
+  bool disk_is_full_ = false;                       // when rows were to go down last
 
   std::atomic<uint64_t> published_rows_ = 0;
+  std::atomic<uint64_t> published_cold_rows_ = 0;
   std::atomic<uint64_t> published_bytes_ = 0;
   std::atomic<uint64_t> published_candidates_ = 0;
   std::array<std::atomic<uint64_t>, kEvictReasons> published_evicted_{};

@@ -238,8 +238,11 @@ void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
         const uint32_t thread = work->threads[i];
         const std::span<float> floats = work->answer.as<float>(0, work->split.floats);
         for (const OwnedRun& run : work->split.by_owner[thread]) {
-          shard.embedding(run.variable)
-              .Pull(run.keys, run.positions, floats.subspan(run.first_float, run.floats), run.slot);
+          FRESHET_RETURN_IF_ERROR(shard.embedding(run.variable)
+                                      .Pull(run.keys,
+                                            run.positions,
+                                            floats.subspan(run.first_float, run.floats),
+                                            run.slot));
         }
         if (thread == 0) {
           for (const DensePart& part : work->split.dense) {
@@ -343,27 +346,27 @@ void TrainingService::Apply(const std::shared_ptr<PushWork>& work) {
   FanOut(
       picked,
       work->session->epoch(),
-      [work](Shard& shard, size_t i) {
-        ApplyTo(shard, *work, work->threads[i]);
-        return absl::OkStatus();
-      },
+      [work](Shard& shard, size_t i) { return ApplyTo(shard, *work, work->threads[i]); },
       [this, work](const Status& status) { FinishPush(*work, status); });
 }
 
 // What the push has for one owner thread.
-void TrainingService::ApplyTo(Shard& shard, const PushWork& work, uint32_t thread) {
+Status TrainingService::ApplyTo(Shard& shard, const PushWork& work, uint32_t thread) {
   const std::span<const float> gradients = work.gradients();
   const std::span<const KeyCount> counts = work.counts();
   PushContext context{.event_time_s = SecondsOf(work.request.event_time_ms()),
                       .step = work.request.stream_step()};
   if (work.advances) {
-    shard.Advance({.step = context.step, .event_time_s = context.event_time_s});
+    FRESHET_RETURN_IF_ERROR(
+        shard.Advance({.step = context.step, .event_time_s = context.event_time_s}));
   }
   for (const OwnedRun& run : work.split.by_owner[thread]) {
     context.slot = run.slot;
     context.counts = counts.empty() ? counts : counts.subspan(run.first_key, run.run_keys);
-    shard.embedding(run.variable)
-        .Push(run.keys, run.positions, gradients.subspan(run.first_float, run.floats), context);
+    FRESHET_RETURN_IF_ERROR(
+        shard.embedding(run.variable)
+            .Push(
+                run.keys, run.positions, gradients.subspan(run.first_float, run.floats), context));
   }
   if (thread == 0) {
     for (const DensePart& part : work.split.dense) {
@@ -371,6 +374,7 @@ void TrainingService::ApplyTo(Shard& shard, const PushWork& work, uint32_t threa
           .Push(gradients.subspan(part.first_float, part.floats), context.step);
     }
   }
+  return absl::OkStatus();
 }
 
 void TrainingService::FinishPush(PushWork& work, const Status& status) {
@@ -416,7 +420,9 @@ void TrainingService::Delete(const proto::DeleteRequest& request,
       (*session)->epoch(),
       [work](Shard& shard, size_t i) {
         for (const OwnedRun& run : work->split.by_owner[work->threads[i]]) {
-          work->deleted += shard.embedding(run.variable).Delete(run.keys);
+          FRESHET_ASSIGN_OR_RETURN(const uint64_t deleted,
+                                   shard.embedding(run.variable).Delete(run.keys));
+          work->deleted += deleted;
         }
         return absl::OkStatus();
       },

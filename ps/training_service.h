@@ -45,7 +45,7 @@ class TrainingService {
   // Post the work to the owner threads.
   void Read(const std::shared_ptr<PullWork>& work);
   void Apply(const std::shared_ptr<PushWork>& work);
-  static void ApplyTo(Shard& shard, const PushWork& work, uint32_t thread);
+  static Status ApplyTo(Shard& shard, const PushWork& work, uint32_t thread);
   void FinishPull(PullWork& work, const Status& status);
   void FinishPush(PushWork& work, const Status& status);
 

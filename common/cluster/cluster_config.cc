@@ -12,6 +12,7 @@ namespace {
 constexpr uint32_t kMaxPartitions = 65536;
 constexpr uint32_t kMaxProcesses = 1024;
 constexpr uint32_t kMaxThreads = 256;
+constexpr uint64_t kLeastDramBytes = 32U << 20U;
 constexpr int64_t kMaxMilliseconds = 24LL * 3600 * 1000;
 
 // A duration from `least` to a day.
@@ -100,12 +101,38 @@ void ReadCoordinator(const ConfigFile& file,
   ReadDuration(section, "restore_timeout", 1, &coordinator->restore_timeout_ms);
 }
 
-void ReadPs(const ConfigSection& section, uint32_t partition_count, PsSettings* ps) {
+void ReadStorage(const ConfigFile& file, const ConfigSection& section, StorageSettings* storage) {
+  size_t type = 0;
+  section.Choice("type", {"dram", "dram_ssd"}, &type);
+  storage->on_ssd = type == 1;
+  if (!storage->on_ssd) {
+    for (const char* key : {"dram_bytes", "path"}) {
+      if (section.Has(key)) {
+        section.Fail(key, "goes with 'type: dram_ssd' only: rows of 'dram' take what they need");
+      }
+    }
+    return;
+  }
+  ReadPath(file, section, "path", &storage->path);
+  section.Bytes("dram_bytes", &storage->dram_bytes);
+  if (storage->dram_bytes < kLeastDramBytes) {
+    section.Fail("dram_bytes",
+                 section.Has("dram_bytes")
+                     ? fmt::format("must be at least 32MiB, got {} bytes", storage->dram_bytes)
+                     : "is missing: the memory that a server may use for rows, such as 8GiB");
+  }
+}
+
+void ReadPs(const ConfigFile& file,
+            const ConfigSection& section,
+            uint32_t partition_count,
+            PsSettings* ps) {
   ReadHosts(section, 1, &ps->hosts);
   section.Optional("port", &ps->port);
   section.Optional("http_port", &ps->http_port);
   section.InRange("owner_threads", 1U, kMaxThreads, &ps->owner_threads);
   section.InRange("io_threads", 1U, kMaxThreads, &ps->io_threads);
+  ReadStorage(file, section.Section("storage"), &ps->storage);
   const uint64_t owners = static_cast<uint64_t>(ps->hosts.size()) * ps->owner_threads;
   if (owners > partition_count) {
     section.Fail(section.Has("owner_threads") ? "owner_threads" : "count",
@@ -156,7 +183,7 @@ StatusOr<ClusterConfig> ReadClusterConfig(ConfigFile& file) {
   ReadCluster(file, root.Section("cluster"), &config);
   ReadLog(root.Section("log"), &config.log);
   ReadCoordinator(file, root.Section("coordinator"), &config.coordinator);
-  ReadPs(root.Section("ps"), config.partition_count, &config.ps);
+  ReadPs(file, root.Section("ps"), config.partition_count, &config.ps);
   ReadWorker(file, root.Section("worker"), &config.worker);
   ReadServing(file, root.Section("serving"), &config.serving);
   CheckPorts(config, root);

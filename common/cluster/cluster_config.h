@@ -29,12 +29,20 @@ struct CoordinatorSettings {
   int64_t restore_timeout_ms = 600'000;
 };
 
+// Where a server's rows lie.
+struct StorageSettings {
+  bool on_ssd = false;      // rows that do not fit into dram_bytes
+  uint64_t dram_bytes = 0;  // of each server
+  std::string path;         // server i uses the folder <path>/ps-<i>; local to each host
+};
+
 struct PsSettings {
   std::vector<std::string> hosts = {"127.0.0.1"};  // one process each
   uint16_t port = 0;                               // server i listens on port + i; 0: any
   uint16_t http_port = 0;                          // likewise
   uint32_t owner_threads = 1;                      // each owns a share of its server's partitions
   uint32_t io_threads = 1;                         // for its connections
+  StorageSettings storage;
 };
 
 struct WorkerSettings {

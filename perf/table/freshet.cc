@@ -1,5 +1,6 @@
 #include "perf/table/freshet.h"
 
+#include "common/check.h"
 #include "perf/table/contestant.h"
 
 namespace freshet::perf {
@@ -10,12 +11,12 @@ class Freshet final : public Contestant {
   explicit Freshet(const TableShape& shape) : table_(AdagradVariable(shape.dim)) {}
 
   void Pull(const Batch& batch, std::span<float> values) override {
-    table_.Pull(batch.keys, {}, values);
+    FRESHET_CHECK(table_.Pull(batch.keys, {}, values).ok());
   }
 
   void Push(const Batch& batch, std::span<const float> gradients) override {
     ++context_.step;
-    table_.Push(batch.keys, {}, gradients, context_);
+    FRESHET_CHECK(table_.Push(batch.keys, {}, gradients, context_).ok());
   }
 
  private:

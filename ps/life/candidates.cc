@@ -93,7 +93,8 @@ bool Candidates::Forget(Key key) {
     return false;
   }
   CopyIfPending(slot);
-  changes_.MarkDeleted(slot, key);
+  changes_.MarkFree(slot);
+  changes_.MarkDeleted(key);
   Erase(slot, key);
   return true;
 }
@@ -134,9 +135,7 @@ Candidates::CutSize Candidates::BeginCut(bool full) {
   changes_.Flip(full, store_.live());
   const CutSize size{.candidates = changes_.pending(), .tombstones = changes_.tombstones().size()};
   copy_cursor_ = 0;
-  copied_.clear();
   cut_ = {};
-  copied_.reserve(size.candidates);
   cut_.keys.reserve(size.candidates);
   cut_.frequencies.reserve(size.candidates);
   cut_.last_updates.reserve(size.candidates);
@@ -170,7 +169,6 @@ void Candidates::Copy(RowSlot slot) {
   if (store_.with_life()) {
     cut_.lives.push_back(seen.life);
   }
-  copied_.push_back(slot);
   changes_.MarkCopied(slot);
 }
 
@@ -180,9 +178,8 @@ CandidateRows Candidates::TakeCut() {
 }
 
 void Candidates::EndCut(bool committed) {
-  changes_.Unflip(committed, copied_, store_.live());
+  changes_.Unflip(committed);
   cut_ = {};
-  copied_ = {};
 }
 
 Status Candidates::Load(const CandidateRows& rows, absl::FunctionRef<bool(Key)> owns) {

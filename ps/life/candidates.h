@@ -152,7 +152,6 @@ class Candidates {
 
   // Of the cut under way.
   CandidateRows cut_;
-  std::vector<RowSlot> copied_;
   RowSlot copy_cursor_ = 0;  // no slot before it is pending
 };
 

@@ -78,19 +78,14 @@ const uint8_t* CountingBloom::Find(Key key) const {
 CountingBloom::BlockSlot CountingBloom::SlotOf(PartitionId partition, uint64_t index) {
   uint32_t& order = order_[partition.value()];
   if (order == kNoMemory) {
-    const uint64_t begin = memory_.size() * blocks_per_partition_;
-    const uint64_t end = begin + blocks_per_partition_;
+    const uint64_t end = (memory_.size() + 1) * blocks_per_partition_;
     FRESHET_CHECK(end < kNoRow);
     order = static_cast<uint32_t>(memory_.size());
     Buffer& memory = memory_.emplace_back(blocks_per_partition_ * kBlockBytes);
     std::memset(memory.data(), 0, memory.size());
     partition_.push_back(partition.value());
-    allocated_.Resize(end);
     nonzero_.Resize(end);
     changes_.Resize(end);
-    for (uint64_t slot = begin; slot < end; ++slot) {
-      allocated_.Set(static_cast<BlockSlot>(slot));
-    }
   }
   return static_cast<BlockSlot>(order * blocks_per_partition_ + index);
 }
@@ -153,9 +148,7 @@ uint64_t CountingBloom::BeginCut(bool full) {
   changes_.Flip(full, nonzero_);
   const size_t pending = changes_.pending();
   copy_cursor_ = 0;
-  copied_.clear();
   cut_ = {};
-  copied_.reserve(pending);
   cut_.blocks.reserve(pending);
   cut_.counters.reserve(pending * kBlockBytes);
   return pending;
@@ -177,7 +170,6 @@ void CountingBloom::Copy(BlockSlot slot) {
   cut_.blocks.push_back(partition_[slot / blocks_per_partition_] * blocks_per_partition_ +
                         slot % blocks_per_partition_);
   cut_.counters.insert(cut_.counters.end(), block, block + kBlockBytes);
-  copied_.push_back(slot);
   changes_.MarkCopied(slot);
 }
 
@@ -186,11 +178,9 @@ FilterBlocks CountingBloom::TakeCut() {
   return std::exchange(cut_, {});
 }
 
-// A block that has become 0 must be in the next delta all the same, hence allocated_.
 void CountingBloom::EndCut(bool committed) {
-  changes_.Unflip(committed, copied_, allocated_);
+  changes_.Unflip(committed);
   cut_ = {};
-  copied_ = {};
 }
 
 Status CountingBloom::Load(const FilterBlocks& blocks, absl::FunctionRef<bool(PartitionId)> owns) {
@@ -219,8 +209,7 @@ Status CountingBloom::Load(const FilterBlocks& blocks, absl::FunctionRef<bool(Pa
 
 uint64_t CountingBloom::bytes() const {
   return memory_.size() * blocks_per_partition_ * kBlockBytes +
-         order_.capacity() * sizeof(uint32_t) + allocated_.bytes() + nonzero_.bytes() +
-         changes_.bytes();
+         order_.capacity() * sizeof(uint32_t) + nonzero_.bytes() + changes_.bytes();
 }
 
 }  // namespace freshet::ps

@@ -85,13 +85,11 @@ class CountingBloom {
   std::vector<uint32_t> order_;      // [partitions] index into memory_, or kNoMemory
   std::vector<Buffer> memory_;       // of one partition each
   std::vector<uint32_t> partition_;  // whose memory_ it is
-  RowBits allocated_;                // every block with memory
   RowBits nonzero_;
   ChangeTracker changes_;
 
   // Of the cut under way.
   FilterBlocks cut_;
-  std::vector<BlockSlot> copied_;
   BlockSlot copy_cursor_ = 0;  // no block before it is pending
 };
 

@@ -134,7 +134,7 @@ double LargestError(const proto::Optimizer& options) {
       }
     }
     std::vector<float> values(keys.size() * kDim);
-    table.Pull(keys, {}, values);
+    REQUIRE(table.Pull(keys, {}, values).ok());
     std::vector<float> gradients(values.size());
     for (size_t i = 0; i < values.size(); ++i) {
       gradients[i] = gradient_of(random);
@@ -146,7 +146,7 @@ double LargestError(const proto::Optimizer& options) {
       error = std::max(error, std::abs(element.value - values[i]));
       element.value = element.reference->Step(element.value, gradients[i]);
     }
-    table.Push(keys, {}, gradients, {.step = static_cast<uint64_t>(step)});
+    REQUIRE(table.Push(keys, {}, gradients, {.step = static_cast<uint64_t>(step)}).ok());
   }
   return error;
 }
@@ -173,9 +173,9 @@ TEST_CASE("a zero gradient leaves a new row of ftrl at its initial value", "[ps]
   const std::vector<Key> keys = {42};
   std::vector<float> before(8);
   std::vector<float> after(8);
-  table.Pull(keys, {}, before);
-  table.Push(keys, {}, std::vector<float>(8, 0.0F), {});
-  table.Pull(keys, {}, after);
+  REQUIRE(table.Pull(keys, {}, before).ok());
+  REQUIRE(table.Push(keys, {}, std::vector<float>(8, 0.0F), {}).ok());
+  REQUIRE(table.Pull(keys, {}, after).ok());
   for (size_t i = 0; i < before.size(); ++i) {
     CHECK(before[i] != 0);
     CHECK_THAT(after[i], Catch::Matchers::WithinRel(before[i], 1e-5F));
