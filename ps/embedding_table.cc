@@ -351,7 +351,9 @@ bool EmbeddingTable::Tidy() {
     return false;
   }
   if (!tidying_) {
-    if (rows_.used() < kWorthTidying || rows_.used() < 2 * rows_.rows()) {
+    // With a budget to keep, much sooner.
+    const size_t free = rows_.used() - rows_.rows();
+    if (free < std::max(kWorthTidying, cold_ ? rows_.rows() / 16 : rows_.rows())) {
       return false;
     }
     tidying_ = true;

@@ -19,6 +19,8 @@ namespace {
 // Of the memory of a server with a store: an eighth is for what the store has read, as much for
 // what it has still to write, within these bounds.
 constexpr uint64_t kStorePart = 8;
+// And this part, at most, is for the names of rows that changed and went down.
+constexpr uint64_t kMarksPart = 64;
 constexpr uint64_t kLeastStoreBytes = 6U << 20U;
 constexpr uint64_t kMostCacheBytes = 1024U << 20U;
 constexpr uint64_t kMostWriteBytes = 192U << 20U;
@@ -37,6 +39,8 @@ StatusOr<std::unique_ptr<ColdStore>> OpenStore(const StorageOptions& storage) {
   options.directory = storage.directory;
   options.block_cache_bytes = std::min(share, kMostCacheBytes);
   options.write_buffer_bytes = std::min(share, kMostWriteBytes);
+  options.marked_rows_per_table = std::min<uint64_t>(storage.dram_bytes / kMarksPart / sizeof(Key),
+                                                     options.marked_rows_per_table);
   return ColdStore::Open(options);
 }
 
@@ -62,7 +66,7 @@ struct PsServer::Impl {
         training(options, current, owners, metrics, env.clock),
         announce(options, current, owners, metrics),
         cut(options, current, owners, metrics, env.clock, env.files) {
-    restore.emplace(options, current, owners, metrics, env.clock, env.files);
+    restore.emplace(options, current, owners, store.get(), metrics, env.clock, env.files);
   }
 
   // Ends those first that need the others: handlers, then the restore, which waits for owners, then

@@ -37,11 +37,13 @@ Status CheckRequest(const proto::RestoreRequest& request) {
 RestoreService::RestoreService(const PsOptions& options,
                                CurrentSession& current,
                                const OwnerThreads& owners,
+                               ColdStore* store,
                                PsMetrics& metrics,
                                const Clock& clock,
                                FileSystem& files)
     : current_(current),
       owners_(owners),
+      store_(store),
       metrics_(metrics),
       clock_(clock),
       files_(files),
@@ -110,6 +112,9 @@ Status RestoreService::Load(const std::shared_ptr<Session>& session, VersionId v
     shard.Clear(session->epoch(), session->ownership());
     return absl::OkStatus();
   }));
+  if (store_ != nullptr) {
+    FRESHET_RETURN_IF_ERROR(store_->ReplaceIfBroken());
+  }
   std::shared_ptr<const proto::ModelSpec> model;
   if (version.value() != 0) {
     FRESHET_ASSIGN_OR_RETURN(model, ModelOf(version));

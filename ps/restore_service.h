@@ -11,6 +11,7 @@
 #include "ps/owner_thread.h"
 #include "ps/session.h"
 #include "ps/task_thread.h"
+#include "ps/tier/cold_store.h"
 
 namespace freshet::ps {
 
@@ -23,6 +24,7 @@ class RestoreService {
   RestoreService(const PsOptions& options,
                  CurrentSession& current,
                  const OwnerThreads& owners,
+                 ColdStore* store,
                  PsMetrics& metrics,
                  const Clock& clock,
                  FileSystem& files);
@@ -40,6 +42,7 @@ class RestoreService {
 
   CurrentSession& current_;
   const OwnerThreads& owners_;
+  ColdStore* const store_;  // null: all rows are in memory
   PsMetrics& metrics_;
   const Clock& clock_;
   FileSystem& files_;

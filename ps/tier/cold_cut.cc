@@ -21,12 +21,14 @@ ColdCut::Scope Sorted(ColdCut::Scope scope) {
 
 }  // namespace
 
-ColdCut::ColdCut(ColdRocks& rocks, Scope scope)
-    : rocks_(rocks), scope_(Sorted(std::move(scope))), snapshot_(rocks.db->GetSnapshot()) {}
+ColdCut::ColdCut(std::shared_ptr<ColdRocks> rocks, Scope scope)
+    : rocks_(std::move(rocks)),
+      scope_(Sorted(std::move(scope))),
+      snapshot_(rocks_->db->GetSnapshot()) {}
 
 ColdCut::~ColdCut() {
   iterator_.reset();
-  rocks_.db->ReleaseSnapshot(snapshot_);
+  rocks_->db->ReleaseSnapshot(snapshot_);
 }
 
 bool ColdCut::IsGone(uint64_t hash) const {
@@ -59,23 +61,23 @@ StatusOr<bool> ColdCut::NextMarked(size_t max_rows, Visit visit) {
       slices[i] = keys[i].slice();
       values[i].Reset();
     }
-    rocks_.db->MultiGet(read,
-                        rocks_.db->DefaultColumnFamily(),
-                        count,
-                        slices.data(),
-                        values.data(),
-                        statuses.data(),
-                        /*sorted_input=*/true);
+    rocks_->db->MultiGet(read,
+                         rocks_->db->DefaultColumnFamily(),
+                         count,
+                         slices.data(),
+                         values.data(),
+                         statuses.data(),
+                         /*sorted_input=*/true);
     for (size_t i = 0; i < count; ++i) {
       const uint64_t hash = sorted_[next_ + i];
       if (statuses[i].IsNotFound() || IsGone(hash)) {
         continue;  // it was hot at the flip, or deleted
       }
-      FRESHET_RETURN_IF_ERROR(rocks_.ToStatus(statuses[i], "read a cold row of a cut"));
+      FRESHET_RETURN_IF_ERROR(rocks_->ToStatus(statuses[i], "read a cold row of a cut"));
       const ColdValue value(values[i], scope_.record_bytes);
       if (value.generation() >= scope_.from_generation) {
         visit(UnmixSplitMix64(hash), value.record());
-        rocks_.counters.cut_rows.fetch_add(1, std::memory_order_relaxed);
+        rocks_->counters->cut_rows.fetch_add(1, std::memory_order_relaxed);
       }
     }
     next_ += count;
@@ -90,21 +92,21 @@ StatusOr<bool> ColdCut::NextOfAll(size_t max_rows, Visit visit) {
     read.snapshot = snapshot_;
     read.fill_cache = false;
     read.readahead_size = kReadaheadBytes;
-    iterator_.reset(rocks_.db->NewIterator(read));
+    iterator_.reset(rocks_->db->NewIterator(read));
     iterator_->Seek(ColdKey(scope_.table, 0).slice());
   }
   const ColdKey end(scope_.table + 1, 0);
   for (size_t seen = 0; seen < max_rows; ++seen) {
     if (!iterator_->Valid() || iterator_->key().compare(end.slice()) >= 0) {
       FRESHET_RETURN_IF_ERROR(
-          rocks_.ToStatus(iterator_->status(), "look through cold rows for a cut"));
+          rocks_->ToStatus(iterator_->status(), "look through cold rows for a cut"));
       return false;
     }
     const uint64_t hash = ColdKey::HashOf(iterator_->key());
     const ColdValue value(iterator_->value(), scope_.record_bytes);
     if (value.generation() >= scope_.from_generation && !IsGone(hash)) {
       visit(UnmixSplitMix64(hash), value.record());
-      rocks_.counters.cut_rows.fetch_add(1, std::memory_order_relaxed);
+      rocks_->counters->cut_rows.fetch_add(1, std::memory_order_relaxed);
     }
     iterator_->Next();
   }

@@ -36,7 +36,7 @@ class ColdCut {
     std::vector<uint64_t> gone;
   };
 
-  ColdCut(ColdRocks& rocks, Scope scope);
+  ColdCut(std::shared_ptr<ColdRocks> rocks, Scope scope);
   ~ColdCut();
   ColdCut(const ColdCut&) = delete;
   ColdCut& operator=(const ColdCut&) = delete;
@@ -53,7 +53,7 @@ class ColdCut {
   StatusOr<bool> NextOfAll(size_t max_rows, Visit visit);
   bool IsGone(uint64_t hash) const;
 
-  ColdRocks& rocks_;
+  const std::shared_ptr<ColdRocks> rocks_;
   const Scope scope_;
   const rocksdb::Snapshot* const snapshot_;
 

@@ -1,7 +1,6 @@
 #include "ps/tier/cold_rocks.h"
 
 #include <rocksdb/convenience.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <system_error>
@@ -13,11 +12,8 @@ ColdRocks::~ColdRocks() {
     rocksdb::CancelAllBackgroundWork(db.get(), /*wait=*/true);
     db.reset();
   }
-  if (lock >= 0) {
-    std::error_code ignored;  // what stays is deleted by the next to open
-    std::filesystem::remove_all(directory, ignored);
-    ::close(lock);
-  }
+  std::error_code ignored;  // what stays is deleted by the next to open
+  std::filesystem::remove_all(directory, ignored);
 }
 
 Status ColdRocks::ToStatus(const rocksdb::Status& status, const char* what) {
@@ -25,14 +21,15 @@ Status ColdRocks::ToStatus(const rocksdb::Status& status, const char* what) {
     return absl::OkStatus();
   }
   if (status.IsIncomplete()) {
-    counters.busy.fetch_add(1, std::memory_order_relaxed);
+    counters->busy.fetch_add(1, std::memory_order_relaxed);
     return Unavailable("{} in {}: the disk is behind with what was put before", what, directory);
   }
-  counters.failures.fetch_add(1, std::memory_order_relaxed);
+  counters->failures.fetch_add(1, std::memory_order_relaxed);
   const std::string message = fmt::format("{} in {}: {}", what, directory, status.ToString());
   if (status.IsNoSpace()) {
     return MakeStatus(absl::StatusCode::kResourceExhausted, message);
   }
+  broken.store(true, std::memory_order_relaxed);
   return MakeStatus(
       status.IsCorruption() ? absl::StatusCode::kDataLoss : absl::StatusCode::kFailedPrecondition,
       message);

@@ -19,7 +19,7 @@
 #include "common/status.h"
 #include "ps/tier/cold_store.h"
 
-// Private to ps/tier: what the store's classes share of RocksDB.
+// Private to ps/tier: what the store's classes share of RocksDB. Lives as long as any of them.
 //
 //   key    table number, u32 big-endian; mixed hash of the key, u64 big-endian
 //   value  the record; generation, u32 little-endian (ps/tier/cold_table.h)
@@ -28,12 +28,13 @@ namespace freshet::ps {
 struct ColdRocks {
   ColdStoreOptions options;
   std::string directory;  // of the files
-  int lock = -1;          // descriptor of the file whose lock keeps other stores out
   std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<rocksdb::Cache> cache;
   std::unique_ptr<rocksdb::DB> db;
   std::atomic<uint32_t> next_table = 0;
-  ColdStoreCounters counters;
+  std::shared_ptr<ColdStoreCounters> counters;
+  // Something failed that does not pass by itself: no answer can be trusted to come any more.
+  std::atomic<bool> broken = false;
 
   Mutex mutex;
   // Tables that are gone and whose rows could not be deleted yet.

@@ -1,6 +1,7 @@
 #include "ps/tier/cold_store.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/sst_file_manager.h>
@@ -34,9 +35,13 @@ Status FromError(const std::error_code& error, const std::string& what) {
       what + ": " + error.message());
 }
 
+std::string RowsDirectory(const std::string& directory) {
+  return directory + "/rows";
+}
+
 // The lock is the kernel's, so it goes with the process. Only the folder `rows` is ever deleted: a
 // wrong directory in a config must not cost anybody's files.
-Status LockAndWipe(const std::string& directory, ColdRocks* rocks) {
+StatusOr<int> LockAndWipe(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) {
@@ -56,13 +61,17 @@ Status LockAndWipe(const std::string& directory, ColdRocks* rocks) {
     }
     return FromError(why, "lock " + lock);
   }
-  rocks->lock = descriptor;
-  rocks->directory = directory + "/rows";
-  std::filesystem::remove_all(rocks->directory, error);
+  std::filesystem::remove_all(RowsDirectory(directory), error);
   if (error) {
-    return FromError(error, "empty " + rocks->directory);
+    ::close(descriptor);
+    return FromError(error, "empty " + RowsDirectory(directory));
   }
-  return absl::OkStatus();
+  std::filesystem::create_directory(RowsDirectory(directory), error);
+  if (error) {
+    ::close(descriptor);
+    return FromError(error, "create " + RowsDirectory(directory));
+  }
+  return descriptor;
 }
 
 rocksdb::BlockBasedTableOptions TableOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
@@ -128,44 +137,79 @@ uint64_t Property(rocksdb::DB& db, const std::string& name) {
 }  // namespace
 
 StatusOr<std::unique_ptr<ColdStore>> ColdStore::Open(const ColdStoreOptions& options) {
-  auto rocks = std::make_unique<ColdRocks>();
-  rocks->options = options;
-  FRESHET_RETURN_IF_ERROR(LockAndWipe(options.directory, rocks.get()));
+  FRESHET_ASSIGN_OR_RETURN(const int lock, LockAndWipe(options.directory));
+  std::unique_ptr<ColdStore> store(new ColdStore(options, lock));
+  FRESHET_ASSIGN_OR_RETURN(std::shared_ptr<ColdRocks> rocks, store->OpenRocks());
+  const MutexLock guard(store->mutex_);
+  store->rocks_ = std::move(rocks);
+  return store;
+}
+
+ColdStore::ColdStore(const ColdStoreOptions& options, int lock)
+    : options_(options), lock_(lock), counters_(std::make_shared<ColdStoreCounters>()) {}
+
+ColdStore::~ColdStore() {
+  {
+    const MutexLock guard(mutex_);
+    rocks_.reset();
+  }
+  std::error_code ignored;  // not empty: a cut still reads
+  std::filesystem::remove(RowsDirectory(options_.directory), ignored);
+  ::close(lock_);
+}
+
+StatusOr<std::shared_ptr<ColdRocks>> ColdStore::OpenRocks() {
+  auto rocks = std::make_shared<ColdRocks>();
+  rocks->options = options_;
+  rocks->counters = counters_;
+  rocks->directory = fmt::format("{}/{}", RowsDirectory(options_.directory), opened_++);
   rocks->env = MakeUnsyncedEnv();
   rocksdb::LRUCacheOptions cache;
-  cache.capacity = options.block_cache_bytes;
+  cache.capacity = options_.block_cache_bytes;
   cache.high_pri_pool_ratio = 0.5;
   rocks->cache = rocksdb::NewLRUCache(cache);
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(RocksOptions(*rocks), rocks->directory, &db);
   FRESHET_RETURN_IF_ERROR(rocks->ToStatus(opened, "open the store of cold rows"));
   rocks->db.reset(db);
-  return std::unique_ptr<ColdStore>(new ColdStore(std::move(rocks)));
+  return rocks;
 }
 
-ColdStore::ColdStore(std::unique_ptr<ColdRocks> rocks) : rocks_(std::move(rocks)) {}
-
-ColdStore::~ColdStore() = default;
+std::shared_ptr<ColdRocks> ColdStore::rocks() const {
+  const MutexLock guard(mutex_);
+  return rocks_;
+}
 
 std::unique_ptr<ColdTable> ColdStore::MakeTable(size_t record_bytes) {
-  return std::make_unique<ColdTable>(*rocks_, record_bytes);
+  return std::make_unique<ColdTable>(rocks(), record_bytes);
+}
+
+Status ColdStore::ReplaceIfBroken() {
+  if (!rocks()->broken.load(std::memory_order_relaxed)) {
+    return absl::OkStatus();
+  }
+  FRESHET_ASSIGN_OR_RETURN(std::shared_ptr<ColdRocks> next, OpenRocks());
+  const MutexLock guard(mutex_);
+  rocks_.swap(next);
+  return absl::OkStatus();
 }
 
 uint64_t ColdStore::memory_budget_bytes() const {
-  return rocks_->options.block_cache_bytes + rocks_->options.write_buffer_bytes;
+  return options_.block_cache_bytes + options_.write_buffer_bytes;
 }
 
 uint64_t ColdStore::memory_bytes() const {
-  return rocks_->cache->GetUsage() +
-         Property(*rocks_->db, rocksdb::DB::Properties::kCurSizeAllMemTables);
+  const std::shared_ptr<ColdRocks> rocks = this->rocks();
+  return rocks->cache->GetUsage() +
+         Property(*rocks->db, rocksdb::DB::Properties::kCurSizeAllMemTables);
 }
 
 uint64_t ColdStore::disk_bytes() const {
-  return Property(*rocks_->db, rocksdb::DB::Properties::kTotalSstFilesSize);
+  return Property(*rocks()->db, rocksdb::DB::Properties::kTotalSstFilesSize);
 }
 
 const ColdStoreCounters& ColdStore::counters() const {
-  return rocks_->counters;
+  return *counters_;
 }
 
 }  // namespace freshet::ps

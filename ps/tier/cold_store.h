@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "common/mutex.h"
 #include "common/status.h"
 
 namespace freshet::ps {
@@ -64,11 +66,16 @@ class ColdStore {
   // Deletes what a store left in the directory before. FailedPrecondition: another one has it open,
   // or it cannot be written; ResourceExhausted: the disk is full.
   static StatusOr<std::unique_ptr<ColdStore>> Open(const ColdStoreOptions& options);
-  // No table and no cut is left.
+  // Tables and cuts may outlive it.
   ~ColdStore();
 
   // An empty table. `record_bytes`: of each row, without its key; at least 1.
   std::unique_ptr<ColdTable> MakeTable(size_t record_bytes);
+
+  // After a failure that does not pass by itself, such as a damaged file, RocksDB takes no more
+  // writes. Then this begins anew: tables made from now on are in another RocksDB; those before
+  // stay in the broken one, which goes with the last of them. Else it does nothing.
+  Status ReplaceIfBroken();
 
   // What the memory budget of the server should count: the two budgets of the options.
   uint64_t memory_budget_bytes() const;
@@ -80,9 +87,18 @@ class ColdStore {
   const ColdStoreCounters& counters() const;
 
  private:
-  explicit ColdStore(std::unique_ptr<ColdRocks> rocks);
+  ColdStore(const ColdStoreOptions& options, int lock);
 
-  std::unique_ptr<ColdRocks> rocks_;
+  std::shared_ptr<ColdRocks> rocks() const ABSL_LOCKS_EXCLUDED(mutex_);
+  StatusOr<std::shared_ptr<ColdRocks>> OpenRocks();
+
+  const ColdStoreOptions options_;
+  const int lock_;  // descriptor of the file whose lock keeps other stores out
+  const std::shared_ptr<ColdStoreCounters> counters_;
+  int opened_ = 0;  // RocksDBs so far
+
+  mutable Mutex mutex_;
+  std::shared_ptr<ColdRocks> rocks_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace freshet::ps

@@ -54,13 +54,15 @@ void ColdTable::Marks::Append(const Marks& marks, size_t limit) {
   hashes.insert(hashes.end(), marks.hashes.begin(), marks.hashes.end());
 }
 
-ColdTable::ColdTable(ColdRocks& rocks, size_t record_bytes)
-    : rocks_(rocks), record_bytes_(record_bytes), number_(rocks.next_table.fetch_add(1)) {
+ColdTable::ColdTable(std::shared_ptr<ColdRocks> rocks, size_t record_bytes)
+    : rocks_(std::move(rocks)),
+      record_bytes_(record_bytes),
+      number_(rocks_->next_table.fetch_add(1)) {
   FRESHET_CHECK(record_bytes > 0);
 }
 
 ColdTable::~ColdTable() {
-  rocks_.Retire(number_);
+  rocks_->Retire(number_);
 }
 
 uint64_t ColdTable::bytes() const {
@@ -141,10 +143,10 @@ Status ColdTable::Put(std::span<const Key> keys,
     });
   }
   Then(built, [&] {
-    return rocks_.db->Write(ColdRocks::WriteOptions(when_busy == WhenBusy::kWait), &batch);
+    return rocks_->db->Write(ColdRocks::WriteOptions(when_busy == WhenBusy::kWait), &batch);
   });
-  FRESHET_RETURN_IF_ERROR(rocks_.ToStatus(built, "put cold rows"));
-  const size_t limit = rocks_.options.marked_rows_per_table;
+  FRESHET_RETURN_IF_ERROR(rocks_->ToStatus(built, "put cold rows"));
+  const size_t limit = rocks_->options.marked_rows_per_table;
   for (const Ordered& row : order_) {
     if (states[row.position] == RowState::kDirty) {
       marks_.Add(row.hash, limit);
@@ -156,8 +158,8 @@ Status ColdTable::Put(std::span<const Key> keys,
     }
   }
   rows_.fetch_add(keys.size(), std::memory_order_relaxed);
-  Count(rocks_.counters.puts, keys.size());
-  Count(rocks_.counters.bytes_put, records.size());
+  Count(rocks_->counters->puts, keys.size());
+  Count(rocks_->counters->bytes_put, records.size());
   DeleteRemembered();
   return absl::OkStatus();
 }
@@ -187,18 +189,18 @@ Status ColdTable::LookUp(bool once, std::span<std::byte> records, std::span<RowS
     if (count == 0) {
       break;
     }
-    rocks_.db->MultiGet(rocksdb::ReadOptions(),
-                        rocks_.db->DefaultColumnFamily(),
-                        count,
-                        slices.data(),
-                        values.data(),
-                        statuses.data(),
-                        /*sorted_input=*/true);
+    rocks_->db->MultiGet(rocksdb::ReadOptions(),
+                         rocks_->db->DefaultColumnFamily(),
+                         count,
+                         slices.data(),
+                         values.data(),
+                         statuses.data(),
+                         /*sorted_input=*/true);
     for (size_t i = 0; i < count; ++i) {
       if (statuses[i].IsNotFound()) {
         continue;
       }
-      FRESHET_RETURN_IF_ERROR(rocks_.ToStatus(statuses[i], "read a cold row"));
+      FRESHET_RETURN_IF_ERROR(rocks_->ToStatus(statuses[i], "read a cold row"));
       const ColdValue value(values[i], record_bytes_);
       states[positions[i]] = StateOf(value.generation());
       if (!records.empty()) {
@@ -208,9 +210,9 @@ Status ColdTable::LookUp(bool once, std::span<std::byte> records, std::span<RowS
       ++hits;
     }
   }
-  Count(rocks_.counters.lookups, order_.size());
-  Count(rocks_.counters.hits, hits);
-  Count(rocks_.counters.bytes_read, hits * record_bytes_);
+  Count(rocks_->counters->lookups, order_.size());
+  Count(rocks_->counters->hits, hits);
+  Count(rocks_->counters->bytes_read, hits * record_bytes_);
   return absl::OkStatus();
 }
 
@@ -227,10 +229,10 @@ void ColdTable::RemoveFound(std::span<const RowState> states) {
   if (found == 0) {
     return;
   }
-  Then(status, [&] { return rocks_.db->Write(ColdRocks::WriteOptions(/*wait=*/false), &batch); });
+  Then(status, [&] { return rocks_->db->Write(ColdRocks::WriteOptions(/*wait=*/false), &batch); });
   rows_.fetch_sub(found, std::memory_order_relaxed);
-  Count(rocks_.counters.takes, found);
-  if (rocks_.ToStatus(status, "delete cold rows").ok()) {
+  Count(rocks_->counters->takes, found);
+  if (rocks_->ToStatus(status, "delete cold rows").ok()) {
     DeleteRemembered();
     return;
   }
@@ -258,9 +260,9 @@ void ColdTable::DeleteRemembered() {
       Then(status, [&] { return batch.SingleDelete(ColdKey(number_, hash).slice()); });
     }
     if (status.ok()) {
-      status = rocks_.db->Write(ColdRocks::WriteOptions(/*wait=*/false), &batch);
+      status = rocks_->db->Write(ColdRocks::WriteOptions(/*wait=*/false), &batch);
     }
-    if (!rocks_.ToStatus(status, "delete cold rows").ok()) {
+    if (!rocks_->ToStatus(status, "delete cold rows").ok()) {
       return;
     }
     for (const uint64_t hash : some) {
@@ -306,7 +308,7 @@ StatusOr<std::optional<uint64_t>> ColdTable::Scan(uint64_t first,
   rocksdb::ReadOptions read;
   read.iterate_upper_bound = &bound;
   read.fill_cache = false;  // what is looked through once must not push out what is asked for
-  const std::unique_ptr<rocksdb::Iterator> it(rocks_.db->NewIterator(read));
+  const std::unique_ptr<rocksdb::Iterator> it(rocks_->db->NewIterator(read));
   size_t seen = 0;
   for (it->Seek(begin.slice()); it->Valid(); it->Next()) {
     const uint64_t hash = ColdKey::HashOf(it->key());
@@ -318,13 +320,13 @@ StatusOr<std::optional<uint64_t>> ColdTable::Scan(uint64_t first,
       visit(UnmixSplitMix64(hash), value.record(), StateOf(value.generation()));
     }
   }
-  FRESHET_RETURN_IF_ERROR(rocks_.ToStatus(it->status(), "look through cold rows"));
+  FRESHET_RETURN_IF_ERROR(rocks_->ToStatus(it->status(), "look through cold rows"));
   return std::optional<uint64_t>();
 }
 
 void ColdTable::Clear() {
-  rocks_.Retire(number_);
-  number_ = rocks_.next_table.fetch_add(1);
+  rocks_->Retire(number_);
+  number_ = rocks_->next_table.fetch_add(1);
   rows_.store(0, std::memory_order_relaxed);
   generation_ = 1;
   committed_below_ = 1;
@@ -359,7 +361,7 @@ void ColdTable::EndCut(bool committed) {
   if (committed) {
     committed_below_ = generation_;
   } else {
-    const size_t limit = rocks_.options.marked_rows_per_table;
+    const size_t limit = rocks_->options.marked_rows_per_table;
     marks_.Append(*marks_of_cut_, limit);
     marks_.Append(marks_in_cut_, limit);
   }

@@ -96,8 +96,8 @@ class ColdTable {
     kWait,  // for as long as it takes: to load a version
   };
 
-  // Made by ColdStore::MakeTable. `rocks` outlives this object.
-  ColdTable(ColdRocks& rocks, size_t record_bytes);
+  // Made by ColdStore::MakeTable.
+  ColdTable(std::shared_ptr<ColdRocks> rocks, size_t record_bytes);
   ~ColdTable();
   ColdTable(const ColdTable&) = delete;
   ColdTable& operator=(const ColdTable&) = delete;
@@ -171,7 +171,7 @@ class ColdTable {
     uint32_t position;
   };
 
-  ColdRocks& rocks_;
+  const std::shared_ptr<ColdRocks> rocks_;
   const size_t record_bytes_;
   uint32_t number_;  // of the table in the store; another one after each Clear
   std::atomic<uint64_t> rows_ = 0;

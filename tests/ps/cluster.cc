@@ -168,6 +168,7 @@ ScratchFolder::ScratchFolder() {
 }
 
 ScratchFolder::~ScratchFolder() {
+  std::filesystem::remove_all(path_ + "-storage");
   std::filesystem::remove_all(path_);
 }
 
@@ -186,12 +187,19 @@ Cluster::Cluster(const ClusterShape& shape, std::string log_directory)
     options.listen = fmt::format("ps-{}:0", i);
     options.log_directory = log_directory_;
     options.owner_threads = shape.owner_threads;
+    if (shape.dram_bytes > 0) {
+      options.storage = {.directory = StorageDirectory(i), .dram_bytes = shape.dram_bytes};
+    }
     auto server = PsServer::Start(options, env);
     REQUIRE(server.ok());
     servers_.push_back(*std::move(server));
     addresses_.push_back(servers_.back()->address());
     clients_.push_back(std::make_unique<Client>(*transport_, addresses_.back()));
   }
+}
+
+std::string Cluster::StorageDirectory(uint32_t server) const {
+  return fmt::format("{}-storage/ps-{}", scratch_.path(), server);
 }
 
 proto::RestoreRequest Cluster::RestoreRequest(uint64_t epoch,

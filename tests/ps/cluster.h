@@ -97,6 +97,7 @@ struct ClusterShape {
   uint32_t owner_threads = 1;
   uint32_t workers = 1;
   bool bsp = false;
+  uint64_t dram_bytes = 0;  // of each server, with the other rows on disk; 0: all rows in memory
 };
 
 class Cluster {
@@ -114,6 +115,9 @@ class Cluster {
   const std::string& address(uint32_t server) const { return addresses_[server]; }
 
   VersionLog& log() { return log_; }
+
+  // Where a server's rows on disk lie.
+  std::string StorageDirectory(uint32_t server) const;
 
   proto::RestoreRequest RestoreRequest(uint64_t epoch, uint64_t version, uint32_t server = 0) const;
   // Restores all servers; returns the rows of all.

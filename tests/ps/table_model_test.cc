@@ -263,7 +263,7 @@ TEST_CASE("a table under any policy, on any storage, does what a std::map does",
   RunMany(1, 600, 200'000);
 }
 
-TEST_CASE("the same, in ten million operations", "[.slow][ps]") {
+TEST_CASE("the same in ten million operations", "[.slow][ps]") {
   RunMany(1'000'000, 2000, 10'000'000);
 }
 

@@ -57,12 +57,12 @@ TEST_CASE("a store begins empty, whatever one before it left", "[ps][tier]") {
     const auto store = OpenStore(SmallOptions(scratch.path()));
     const auto table = store->MakeTable(kRecord);
     REQUIRE(table->Put(rows.keys, rows.records, rows.states, ColdTable::WhenBusy::kWait).ok());
-    REQUIRE(std::filesystem::exists(scratch.path() + "/rows/CURRENT"));
+    REQUIRE(std::filesystem::exists(scratch.path() + "/rows/0/CURRENT"));
   }
   CHECK_FALSE(std::filesystem::exists(scratch.path() + "/rows"));
   // As a killed server leaves it.
-  std::filesystem::create_directories(scratch.path() + "/rows");
-  std::ofstream(scratch.path() + "/rows/CURRENT") << "MANIFEST-000001\n";
+  std::filesystem::create_directories(scratch.path() + "/rows/0");
+  std::ofstream(scratch.path() + "/rows/0/CURRENT") << "MANIFEST-000001\n";
   const auto store = OpenStore(SmallOptions(scratch.path()));
   const auto table = store->MakeTable(kRecord);
   CHECK(CountTaken(*table, rows) == 0);
