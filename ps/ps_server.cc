@@ -1,6 +1,5 @@
 #include "ps/ps_server.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -10,39 +9,11 @@
 #include "ps/owner_thread.h"
 #include "ps/restore_service.h"
 #include "ps/session.h"
-#include "ps/tier/cold_store.h"
+#include "ps/storage.h"
 #include "ps/training_service.h"
 
 namespace freshet::ps {
 namespace {
-
-// Of the memory of a server with a store: an eighth is for what the store has read, as much for
-// what it has still to write, within these bounds.
-constexpr uint64_t kStorePart = 8;
-// And this part, at most, is for the names of rows that changed and went down.
-constexpr uint64_t kMarksPart = 64;
-constexpr uint64_t kLeastStoreBytes = 6U << 20U;
-constexpr uint64_t kMostCacheBytes = 1024U << 20U;
-constexpr uint64_t kMostWriteBytes = 192U << 20U;
-
-StatusOr<std::unique_ptr<ColdStore>> OpenStore(const StorageOptions& storage) {
-  if (storage.directory.empty()) {
-    return nullptr;
-  }
-  if (storage.dram_bytes < StorageOptions::kLeastDramBytes) {
-    return InvalidArgument("rows on disk: dram_bytes is {}, must be at least {}",
-                           storage.dram_bytes,
-                           StorageOptions::kLeastDramBytes);
-  }
-  const uint64_t share = std::max(storage.dram_bytes / kStorePart, kLeastStoreBytes);
-  ColdStoreOptions options;
-  options.directory = storage.directory;
-  options.block_cache_bytes = std::min(share, kMostCacheBytes);
-  options.write_buffer_bytes = std::min(share, kMostWriteBytes);
-  options.marked_rows_per_table = std::min<uint64_t>(storage.dram_bytes / kMarksPart / sizeof(Key),
-                                                     options.marked_rows_per_table);
-  return ColdStore::Open(options);
-}
 
 OwnerThreads StartOwners(const PsOptions& options, ColdStore* store) {
   ShardStorage storage{.store = store};

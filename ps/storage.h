@@ -1,0 +1,19 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "common/status.h"
+#include "ps/options.h"
+#include "ps/shard.h"
+#include "ps/tier/cold_store.h"
+
+// How the memory of a server whose rows lie on disk too is shared out.
+namespace freshet::ps {
+
+// Null if all rows are in memory. InvalidArgument: too little memory. Otherwise as ColdStore::Open.
+StatusOr<std::unique_ptr<ColdStore>> OpenStore(const StorageOptions& options);
+
+// What each of so many owner threads may use. `store` as OpenStore made it.
+ShardStorage ShareOf(const StorageOptions& options, ColdStore* store, uint32_t owner_threads);
+
+}  // namespace freshet::ps
