@@ -13,7 +13,7 @@ struct StorageOptions {
   // kLeastDramBytes. Not counted: answers and cuts on their way, and the program itself.
   uint64_t dram_bytes = 0;
 
-  static constexpr uint64_t kLeastDramBytes = 32U << 20U;
+  static constexpr uint64_t kLeastDramBytes = 4U << 20U;
 };
 
 struct PsOptions {

@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kStorePart = 8;
 // And this part, at most, is for the names of rows that changed and went down.
 constexpr uint64_t kMarksPart = 64;
-constexpr uint64_t kLeastStoreBytes = 6U << 20U;
+constexpr uint64_t kLeastStoreBytes = 1U << 20U;
 constexpr uint64_t kMostCacheBytes = 1024U << 20U;
 constexpr uint64_t kMostWriteBytes = 192U << 20U;
 

@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kMaxPartitions = 65536;
 constexpr uint32_t kMaxProcesses = 1024;
 constexpr uint32_t kMaxThreads = 256;
-constexpr uint64_t kLeastDramBytes = 32U << 20U;
+constexpr uint64_t kLeastDramBytes = 4U << 20U;
 constexpr int64_t kMaxMilliseconds = 24LL * 3600 * 1000;
 
 // A duration from `least` to a day.
@@ -118,7 +118,7 @@ void ReadStorage(const ConfigFile& file, const ConfigSection& section, StorageSe
   if (storage->dram_bytes < kLeastDramBytes) {
     section.Fail("dram_bytes",
                  section.Has("dram_bytes")
-                     ? fmt::format("must be at least 32MiB, got {} bytes", storage->dram_bytes)
+                     ? fmt::format("must be at least 4MiB, got {} bytes", storage->dram_bytes)
                      : "is missing: the memory that a server may use for rows, such as 8GiB");
   }
 }

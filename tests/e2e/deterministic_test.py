@@ -1,27 +1,43 @@
 #!/usr/bin/python3
-"""In bsp a run that is killed again and again makes, bit for bit, the model of one that is not."""
+"""In bsp a run that is killed again and again makes, bit for bit, the model of one that is not; so
+does one whose features come and go by rules, and whose rows do not fit into memory."""
 
 import os
 import random
 import sys
 import time
 import unittest
+import urllib.request
 
 from harness import Cluster, wait_until
-from samples import StreamWriter, make_lines
+from samples import FORMAT, StreamWriter, make_lines
 from waiting import limit_test
 
 FM = """
 model: {kind: fm, factors: 8, optimizer: {kind: adagrad, learning_rate: 0.05}}
 """
-TRAINING = "training: {batch_size: 128, consistency: bsp, rpc_timeout: 500ms}"
+# Rules of every kind, and rows so large that most of them are on disk.
+RULES = """
+model:
+  kind: fm
+  factors: 512
+  optimizer: {kind: adagrad, learning_rate: 0.05}
+  admission: {admit_probability: 0.9}
+  eviction: {steps_to_live: 150, ttl_secs: 20000, delete_threshold: 0.15, max_bytes: 10MiB,
+             evict_every_steps: 10}
+  score: {nonclk_coeff: 0.1, click_coeff: 1, show_click_decay_rate: 0.9}
+  serving_filter: {min_frequency: 3}
+"""
+RULES_FORMAT = FORMAT.replace("name: item,", "name: item, admission: {filter_freq: 2},")
+STORAGE = "{type: dram_ssd, dram_bytes: 4MiB, path: tier}"
+TRAINING = "training: {batch_size: 128, consistency: bsp, rpc_timeout: 500ms, announce: true}"
 LINES = 40_000
 PIECES = 40
 SEED = int(os.environ.get("FRESHET_SEED", random.randrange(10**6)))
 
 
-def run_whole(lines):
-    with Cluster(FM, TRAINING, serving=0) as cluster:
+def run_whole(model, lines, sample_format):
+    with Cluster(model, TRAINING, serving=0, sample_format=sample_format) as cluster:
         writer = StreamWriter(cluster.stream, partitions=4)
         writer.append(lines)
         writer.finish()
@@ -30,11 +46,12 @@ def run_whole(lines):
         return status, cluster.freshetctl("dump").stdout
 
 
-def run_with_kills(lines):
+def run_with_kills(model, lines, sample_format, storage):
     """The same stream, arriving piece by piece, with a process killed at most pieces."""
     chance = random.Random(SEED)
     kills = 0
-    with Cluster(FM, TRAINING, serving=0) as cluster:
+    with Cluster(model, TRAINING, serving=0, storage=storage,
+                 sample_format=sample_format) as cluster:
         writer = StreamWriter(cluster.stream, partitions=4)
         cluster.start()
         for piece in range(PIECES):
@@ -46,16 +63,41 @@ def run_with_kills(lines):
                 kills += 1
         writer.finish()
         status = cluster.wait_finished()
+        if storage:
+            demoted = sum(metric(cluster, name, "freshet_ps_demoted_rows_total")
+                          for name in cluster.names if name.startswith("ps"))
+            evicted = sum(metric(cluster, name, "freshet_ps_evicted_rows_total")
+                          for name in cluster.names if name.startswith("ps"))
+            print(f"{demoted:.0f} rows went to disk, {evicted:.0f} were evicted since the last kill",
+                  file=sys.stderr)
+            assert demoted > 0
         return status, cluster.freshetctl("dump").stdout, kills
+
+
+def metric(cluster, name, metric_name):
+    """The sum of a metric over its labels."""
+    url = f"http://{cluster.address(name, 'http')}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text = answer.read().decode()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+               if line.startswith((metric_name + " ", metric_name + "{")))
 
 
 class DeterministicTest(unittest.TestCase):
     def test_killed_and_whole_runs_make_the_same_bits(self):
+        self.compare(FM, list(make_lines(LINES, seed=2)), FORMAT)
+
+    def test_so_do_runs_with_rules_for_features_and_rows_on_disk(self):
+        lines = list(make_lines(LINES, seed=3, users=10**9, items=10**9, skew=0.3))
+        self.compare(RULES, lines, RULES_FORMAT, STORAGE)
+
+    def compare(self, model, lines, sample_format, storage=""):
         print(f"FRESHET_SEED={SEED}", file=sys.stderr)
-        lines = list(make_lines(LINES, seed=2))
-        whole_status, whole = run_whole(lines)
-        killed_status, killed, kills = run_with_kills(lines)
-        print(f"{kills} kills, epoch {killed_status['epoch']}", file=sys.stderr)
+        whole_status, whole = run_whole(model, lines, sample_format)
+        killed_status, killed, kills = run_with_kills(
+            model, lines, sample_format, storage)
+        print(f"{kills} kills, epoch {killed_status['epoch']}, {len(whole.splitlines())} rows",
+              file=sys.stderr)
 
         self.assertGreater(kills, 5)
         self.assertGreater(killed_status["epoch"], whole_status["epoch"])
@@ -67,5 +109,5 @@ class DeterministicTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    limit_test(160)
+    limit_test(280)
     unittest.main(verbosity=2)

@@ -39,7 +39,8 @@ class Cluster:
 
     def __init__(self, model, training="", ps=2, owner_threads=2, workers=2, serving=1,
                  cut_every="200ms", base_every=20, member_timeout="1s", follow=True,
-                 max_delay="0.2", coordinator=""):
+                 max_delay="0.2", coordinator="", storage="",
+                 sample_format=FORMAT):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="freshet-e2e-"))
         self.config = self.folder / "cluster.yaml"
         self.run_dir = self.folder / "run"
@@ -49,7 +50,7 @@ class Cluster:
         self.max_delay = max_delay
         (self.folder / "job.yaml").write_text(
             f"stream: {{path: stream, suffix: .csv, follow: {str(follow).lower()}}}\n"
-            f"{FORMAT}{model}\n{training}\n")
+            f"{sample_format}{model}\n{training}\n")
         self.config.write_text(f"""
 cluster: {{run_dir: run, log_dir: log, partitions: 64}}
 log: {{level: info}}
@@ -58,7 +59,10 @@ coordinator:
   base_every: {base_every}
   member_timeout: {member_timeout}
   {coordinator}
-ps: {{count: {ps}, owner_threads: {owner_threads}}}
+ps:
+  count: {ps}
+  owner_threads: {owner_threads}
+  {storage and f"storage: {storage}"}
 worker: {{count: {workers}, job: job.yaml}}
 serving: {{count: {serving}}}
 """)

@@ -20,14 +20,14 @@ slots:
 """
 
 
-def make_lines(count, seed, users=2000, items=800):
+def make_lines(count, seed, users=2000, items=800, skew=0.8):
     """Lines "user,item,label,time" in which some users and items are much more frequent than
-    others, and items differ in how often they are liked."""
+    others (the less so the lower the skew), and items differ in how often they are liked."""
     numbers = random.Random(seed)
     time = 1_600_000_000
     for _ in range(count):
-        user = min(int(numbers.paretovariate(0.8)), users)
-        item = min(int(numbers.paretovariate(0.7)), items)
+        user = min(int(numbers.paretovariate(skew)), users)
+        item = min(int(numbers.paretovariate(skew - 0.1)), items)
         likes = 0.2 + 0.6 * (item % 7 > 3)
         time += numbers.randrange(3)
         yield f"u{user},i{item},{int(numbers.random() < likes)},{time}\n"

@@ -20,9 +20,9 @@ using test::KeyOf;
 using test::Run;
 using test::SmallModel;
 
-constexpr uint64_t kDramBytes = 32U << 20U;
-// RocksDB's part of it, and what the shards may overdraw.
-constexpr uint64_t kMostHotBytes = (kDramBytes - (12U << 20U)) / 32 * 33;
+constexpr uint64_t kDramBytes = 16U << 20U;
+// Without RocksDB's quarter, and with what the shards may overdraw.
+constexpr uint64_t kMostHotBytes = kDramBytes / 4 * 3 / 32 * 33;
 constexpr uint32_t kDim = 3;
 
 Batch PushOf(const std::vector<Key>& keys, std::mt19937_64& random) {
@@ -43,7 +43,7 @@ std::vector<Key> SomeKeys(std::mt19937_64& random, size_t count, uint64_t univer
 }
 
 TEST_CASE("a server with rows on disk keeps its budget, and differs in nothing else", "[ps]") {
-  constexpr uint64_t kUniverse = 600'000;
+  constexpr uint64_t kUniverse = 400'000;
   Cluster tiered({.owner_threads = 2, .dram_bytes = kDramBytes});
   Cluster plain({});
   std::mt19937_64 random(7);
@@ -99,7 +99,7 @@ TEST_CASE("a server with rows on disk keeps its budget, and differs in nothing e
 }
 
 TEST_CASE("when rows on disk cannot be read, the epoch ends, and the next one is whole", "[ps]") {
-  constexpr uint64_t kKeys = 550'000;
+  constexpr uint64_t kKeys = 400'000;
   Cluster cluster({.dram_bytes = kDramBytes});
   std::mt19937_64 random(7);
   cluster.Restore(1, 0);
