@@ -27,7 +27,7 @@ struct PsOptions {
   uint32_t max_pulls_in_flight = 1024;
   // Announcements under way at a time, further ones are dropped. Bounds the memory of their keys.
   uint32_t max_announcements_in_flight = 64;
-  StorageOptions storage;
+  StorageOptions storage = {};
 };
 
 }  // namespace freshet::ps
