@@ -170,7 +170,7 @@ void EmbeddingTable::ApplyRounded(std::span<const Key> keys,
   }
 }
 
-uint64_t EmbeddingTable::Delete(std::span<const Key> keys) {
+StatusOr<uint64_t> EmbeddingTable::Delete(std::span<const Key> keys) {
   uint64_t deleted = 0;
   for (const Key key : keys) {
     if (admission_) {

@@ -117,13 +117,16 @@ class EmbeddingTable {
   void Announce(std::span<const Key> keys);
 
   // Forgets all that is known of the keys. Returns how many of them had a row.
-  uint64_t Delete(std::span<const Key> keys);
+  StatusOr<uint64_t> Delete(std::span<const Key> keys);
 
   // How many rows the rules would take away if all were judged now, and which rule.
-  EvictedRows WouldEvict() const;
+  StatusOr<EvictedRows> WouldEvict();
+
+  // Takes these rows away, and forgets the candidates that the rules forget. Returns how many rows.
+  StatusOr<EvictedRows> EvictAll();
 
   // In words, a line each: what is known of the key and what the rules make of it.
-  std::vector<std::string> Explain(Key key, uint32_t slot) const;
+  StatusOr<std::vector<std::string>> Explain(Key key, uint32_t slot);
 
   // Work that can wait, in small steps: gives memory back when much of it is free. False: nothing
   // to do now.
@@ -169,7 +172,7 @@ class EmbeddingTable {
   RowView ViewOf(Key key, RowSlot slot, std::span<float> value) const;
   // The rows of a range of hashes that the rules take away now.
   Doomed FindDoomed(const HashRange& range) const;
-  void Evict(const HashRange& range);
+  EvictedRows Evict(const HashRange& range);
 
   void MarkDirty(Key key, RowSlot slot);
   void CopyIfPending(Key key, RowSlot slot);

@@ -74,20 +74,25 @@ EmbeddingTable::Doomed EmbeddingTable::FindDoomed(const HashRange& range) const 
   return doomed;
 }
 
-void EmbeddingTable::Evict(const HashRange& range) {
+EvictedRows EmbeddingTable::Evict(const HashRange& range) {
   const Doomed doomed = FindDoomed(range);
   for (const Key key : doomed.keys) {
     DeleteRow(key, index_.Find(key));
   }
   evicted_ += doomed.count;
   admission_->Evict(range.begin, range.end_inclusive, clock_);
+  return doomed.count;
 }
 
-EvictedRows EmbeddingTable::WouldEvict() const {
+StatusOr<EvictedRows> EmbeddingTable::WouldEvict() {
   return evicts_ ? FindDoomed(kEveryHash).count : EvictedRows();
 }
 
-std::vector<std::string> EmbeddingTable::Explain(Key key, uint32_t slot) const {
+StatusOr<EvictedRows> EmbeddingTable::EvictAll() {
+  return evicts_ ? Evict(kEveryHash) : EvictedRows();
+}
+
+StatusOr<std::vector<std::string>> EmbeddingTable::Explain(Key key, uint32_t slot) {
   const RowSlot row = index_.Find(key);
   if (row == kNoRow) {
     std::vector<std::string> lines = {"no row"};

@@ -289,7 +289,7 @@ TEST_CASE("a key that is not admitted reads the policy's default, and learns not
   CHECK(value != std::vector<float>(kDim, 0.5F));
   CHECK(table.rows() == 1);
   CHECK(table.candidates() == 0);
-  CHECK(table.Delete(keys) == 1);
+  CHECK(*table.Delete(keys) == 1);
   table.Push(keys, {}, gradient, {});
   CHECK(table.rows() == 0);  // it starts again from nothing
 }
@@ -300,11 +300,11 @@ TEST_CASE("a table tells what it knows of a key, with and without a row", "[ps]"
   EmbeddingTable table(variable);
   const std::vector<Key> keys = {7};
   const std::vector<float> gradient(kDim, 1.0F);
-  CHECK(table.Explain(7, 0).front() == "no row");
+  CHECK(table.Explain(7, 0)->front() == "no row");
   table.Push(keys, {}, gradient, {.event_time_s = 90});
-  CHECK(table.Explain(7, 0).front() == "no row");
+  CHECK(table.Explain(7, 0)->front() == "no row");
   table.Push(keys, {}, gradient, {.event_time_s = 90});
-  CHECK(table.Explain(7, 0).front() ==
+  CHECK(table.Explain(7, 0)->front() ==
         "row in memory: frequency 2, last update 90 (event time, Unix seconds), changed since the "
         "last version");
 }
@@ -320,7 +320,7 @@ TEST_CASE("an evicted row is a tombstone in the next cut", "[ps]") {
   CutOf(table, false);
   table.Advance({.step = 6});
   CHECK(table.rows() == 1);
-  CHECK(table.WouldEvict().by_reason[static_cast<size_t>(EvictReason::kStepsToLive)] == 0);
+  CHECK(table.WouldEvict()->by_reason[static_cast<size_t>(EvictReason::kStepsToLive)] == 0);
   table.Advance({.step = 7});
   CHECK(table.rows() == 0);
   CHECK(table.evicted().by_reason[static_cast<size_t>(EvictReason::kStepsToLive)] == 1);
@@ -345,7 +345,7 @@ TEST_CASE("memory of rows that are gone is given back", "[ps]") {
   std::vector<float> expected(staying.size() * kDim);
   table.Push(staying, {}, expected, {.event_time_s = 9});  // dirty, and with a zero gradient
   table.Pull(staying, {}, expected);
-  CHECK(table.Delete(going) == going.size());
+  CHECK(*table.Delete(going) == going.size());
   while (table.Tidy()) {
   }
   const EmbeddingRows cut = CutOf(table, false);
