@@ -123,6 +123,10 @@ Status Control::GiveUpCut() {
 }
 
 void Control::Form() {
+  if (edits_.awaited() &&
+      context_.env.clock.Monotonic() - session_ended_ > context_.options.rpc_timeout) {
+    edits_.TellLate(NotTraining());  // somebody stays away, or cannot be restored
+  }
   const std::string missing = membership_.Missing();
   if (!missing.empty()) {
     Enter(Phase::FORMING, missing);
@@ -354,6 +358,7 @@ void Control::Rewind(const std::string& reason, const std::string& text) {
   metrics_.CountRewind(reason);
   board_.Update([](Progress& progress) { ++progress.rewinds; });
   session_.reset();
+  session_ended_ = context_.env.clock.Monotonic();
   windows_.clear();
   edits_.Rewind();
   failed_in_row_ = 0;

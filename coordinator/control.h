@@ -89,6 +89,7 @@ class Control {
   proto::StatusResponse::Phase phase_ = proto::StatusResponse::FORMING;
   std::string waiting_for_;
   std::optional<Session> session_;  // while TRAINING or FINISHED, and for a moment before
+  std::chrono::nanoseconds session_ended_{0};
   std::chrono::nanoseconds retry_at_{0};
   uint32_t tries_in_row_ = 0;  // sessions begun or tried since a cut last went well
   std::optional<std::chrono::nanoseconds> stop_seen_;

@@ -191,8 +191,7 @@ std::vector<std::string> Edits::Commit(VersionId version) {
 void Edits::TellLate(const Status& why) {
   for (Edit& edit : edits_) {
     if (edit.respond) {
-      edit.respond(
-          Annotate(why, "no version is without the rows yet; the next one that can be written is"));
+      edit.respond(Annotate(why, "no version is without the rows yet, the next one will be"));
       edit.respond = nullptr;
     }
   }

@@ -21,7 +21,7 @@
 //
 //   waiting   --a cut with it is committed------------> answered with the version
 //             --a server refuses it-------------------> answered with the reason, and given up
-//             --the version cannot be written for now-> late
+//             --no version can be made for now--------> late
 //             --any other failure, a rewind-----------> waiting
 //   late      answered, but waiting in all else
 namespace freshet::coordinator {
@@ -54,7 +54,8 @@ class Edits {
   // They are in `version`: answers. Returns a line for each, for the events.
   std::vector<std::string> Commit(VersionId version);
 
-  // A version with them could not be written, and what they did stays in memory.
+  // A disk is full, or a member stays away: those who asked are answered, and what they asked for
+  // is done when it can be.
   void TellLate(const Status& why);
 
   // The servers have the rows again.

@@ -135,6 +135,24 @@ TEST_CASE("who forgets while the disk is full is told, and it is done when there
   CHECK(TombstonesOf(cluster, 3) == 1);
 }
 
+TEST_CASE("who forgets while a server stays away is told, and it is done when it is back",
+          "[coordinator]") {
+  FakeCluster cluster;
+  cluster.options.rpc_timeout = std::chrono::seconds(1);
+  cluster.StartAll();
+  cluster.Train(5);
+  REQUIRE(cluster.CutNow().value() == 1);
+  cluster.ps[1].reset();  // the coordinator does not know yet
+  const Status failed = cluster.Forget("ledger", {0, 1}).status();
+  CHECK(absl::IsUnavailable(failed));
+  CHECK(Says(failed, "no version is without the rows yet"));
+  CHECK(Says(failed, "ps-1"));
+  cluster.StartPs(1);
+  cluster.Await([](const auto& status) { return status.version() > 1; });
+  CHECK(cluster.Counted() == 0);
+  CHECK(TombstonesOf(cluster, cluster.coordinator->status().version()) == 2);
+}
+
 TEST_CASE("what a server refuses is answered, and holds up no version", "[coordinator]") {
   Trained trained;
   FakeCluster& cluster = trained.cluster;

@@ -2,12 +2,15 @@
 """The rows of a live cluster: explained, taken out for good, and written for other programs."""
 
 import re
+import threading
 import unittest
 
 import numpy
+import xxhash
 from harness import Cluster
-from samples import StreamWriter, make_lines
-from waiting import limit_test
+from ledger import LEDGER, ledger_of
+from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from waiting import limit_test, wait_until
 
 FM = """
 model:
@@ -38,6 +41,37 @@ class RowsTest(unittest.TestCase):
             version = self.forget(cluster, "item=i2")
             cluster.wait(lambda s: s["served_version"] >= version, f"serving to have {version}")
             self.assertIsNone(self.served(cluster, "item", "i2"))
+
+    def test_what_is_forgotten_while_servers_die_stays_forgotten(self):
+        with Cluster(LEDGER, serving=0, cut_every="100ms") as cluster:
+            writer = StreamWriter(cluster.stream)
+            writer.append(make_lines(5000, seed=7))
+            cluster.start()
+            cluster.wait(lambda s: s["samples"] == writer.lines, "the lines trained")
+            cluster.freshetctl("cut")
+            expected = expected_ledger(cluster.stream)
+            seed = xxhash.xxh3_64_intdigest("user")
+            for user in range(1, 16):
+                cluster.wait(lambda s: s["phase"] == "TRAINING", "training")
+                # Before, within and after the cut that forgets the key.
+                killer = threading.Timer(user * 0.006, cluster.kill, [f"ps-{user % 2}"])
+                killer.start()
+                version = self.forget_in_the_end(cluster, f"user=u{user}")
+                killer.join()
+                del expected[xxhash.xxh3_64_intdigest(f"u{user}", seed=seed)]
+                self.assertEqual(differing_keys(ledger_of(cluster, version), expected), {})
+            writer.finish()
+            status = cluster.wait_finished()
+            self.assertGreater(status["rewinds"], 0)
+            self.assertEqual(differing_keys(ledger_of(cluster), expected), {})
+
+    def forget_in_the_end(self, cluster, key):
+        """Asks until the answer is a version, as one does who is told to try again."""
+        def asked():
+            answer = cluster.freshetctl("forget", "ledger", key, check=False)
+            match = re.search(r"in version (\d+)\n$", answer.stdout)
+            return int(match.group(1)) if answer.returncode == 0 else None
+        return wait_until(asked, f"{key} to be forgotten", every_s=0.1)
 
     def forget(self, cluster, *keys):
         printed = cluster.freshetctl("forget", "factors", *keys).stdout
