@@ -18,6 +18,8 @@ constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLargestBackoff{2000};
 // A cut that fails so often in a row, and not for want of disk, will not succeed by itself.
 constexpr uint32_t kMostFailedCuts = 10;
+// How soon a cut is tried again if somebody waits for its version.
+constexpr milliseconds kAwaitedCutAgain{1000};
 
 double Seconds(nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
@@ -121,6 +123,10 @@ Status Control::GiveUpCut() {
 }
 
 void Control::Form() {
+  if (edits_.awaited() &&
+      context_.env.clock.Monotonic() - session_ended_ > context_.options.rpc_timeout) {
+    edits_.TellLate(NotTraining());  // somebody stays away, or cannot be restored
+  }
   const std::string missing = membership_.Missing();
   if (!missing.empty()) {
     Enter(Phase::FORMING, missing);
@@ -131,7 +137,10 @@ void Control::Form() {
   }
   const Status status = BeginSession();
   if (status.ok()) {
-    next_cut_ = context_.env.clock.Monotonic() + context_.options.cut_every;
+    next_cut_ = context_.env.clock.Monotonic();
+    if (edits_.empty()) {
+      next_cut_ += context_.options.cut_every;
+    }
     Enter(Phase::TRAINING, "");
     AnswerRollbacks();
     return;
@@ -201,7 +210,7 @@ void Control::Supervise() {
     last_cut_due_ = true;
     next_cut_ = now;
   }
-  const bool wanted = phase_ == Phase::TRAINING || force_base_;
+  const bool wanted = phase_ == Phase::TRAINING || force_base_ || !edits_.empty();
   if (!wanted || now < next_cut_) {
     return;
   }
@@ -266,9 +275,10 @@ CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
         .version = *version,
         .head = head_,
         .full = head_.version() == 0 || force_base_ || chain_length_ >= context_.options.base_every,
-        .even_unchanged = even_unchanged || force_base_ || deletes_pending_,
+        .even_unchanged = even_unchanged || force_base_,
         .timeout = timeout};
-    result = Cut(context_, *session_, plan, &windows_, [this] { return GiveUpCut(); }).Run();
+    result =
+        Cut(context_, *session_, plan, &windows_, &edits_, [this] { return GiveUpCut(); }).Run();
   }
   if (result.heard_of) {
     numbers_.Use();
@@ -291,7 +301,6 @@ void Control::NoteCut(const CutResult& result, nanoseconds begin) {
   const bool base = head_.kind() == proto::Manifest::BASE;
   chain_length_ = base ? 1 : chain_length_ + 1;
   force_base_ = force_base_ && !base;
-  deletes_pending_ = false;
   const nanoseconds duration = context_.env.clock.Monotonic() - begin;
   metrics_.CountCut(Seconds(result.pause), Seconds(duration));
   board_.Update([&](Progress& progress) {
@@ -301,6 +310,9 @@ void Control::NoteCut(const CutResult& result, nanoseconds begin) {
     ++progress.cuts;
   });
   serving_.Tell(VersionId(head_.version()));
+  for (const std::string& edit : edits_.Commit(VersionId(head_.version()))) {
+    Record("edit", edit);
+  }
   Log().info("cut version={} kind={} parts={} samples={} pause_ms={:.2f} ms={:.1f}",
              head_.version(),
              proto::Manifest::Kind_Name(head_.kind()),
@@ -318,8 +330,13 @@ void Control::NoteFailedCut(const CutResult& result) {
     if (!broken && result.heard_of) {
       RemoveLeftovers(context_);
     }
-    if (!absl::IsResourceExhausted(result.status) && ++failed_in_row_ >= kMostFailedCuts) {
+    if (absl::IsResourceExhausted(result.status)) {
+      edits_.TellLate(result.status);
+    } else if (++failed_in_row_ >= kMostFailedCuts) {
       broken = true;
+    }
+    if (edits_.awaited()) {
+      next_cut_ = std::min(next_cut_, context_.env.clock.Monotonic() + kAwaitedCutAgain);
     }
   }
   const std::string text =
@@ -341,8 +358,9 @@ void Control::Rewind(const std::string& reason, const std::string& text) {
   metrics_.CountRewind(reason);
   board_.Update([](Progress& progress) { ++progress.rewinds; });
   session_.reset();
+  session_ended_ = context_.env.clock.Monotonic();
   windows_.clear();
-  deletes_pending_ = false;
+  edits_.Rewind();
   failed_in_row_ = 0;
   // A rollback is asked for, and its session is no worse than another.
   const milliseconds backoff = reason == "rollback" ? milliseconds(0) : NextBackoff();

@@ -11,6 +11,7 @@
 #include "coordinator/context.h"
 #include "coordinator/control_queue.h"
 #include "coordinator/cut.h"
+#include "coordinator/edits.h"
 #include "coordinator/member_client.h"
 #include "coordinator/membership.h"
 #include "coordinator/metrics.h"
@@ -68,8 +69,10 @@ class Control {
   void AnswerAsks();
   void Answer(const proto::RollbackRequest& request, rpc::Responder respond);
   void Answer(const proto::CutNowRequest& request, rpc::Responder respond);
-  void Answer(const DeleteKeysAsk& ask, rpc::Responder respond);
-  StatusOr<uint64_t> DeleteFromServers(const DeleteKeysAsk& ask);
+  void Answer(ForgetAsk ask, rpc::Responder respond);
+  void Answer(const proto::ShrinkRequest& request, rpc::Responder respond);
+  void Answer(const proto::ExplainKeyRequest& request, rpc::Responder respond);
+  StatusOr<proto::ExplainKeyResponse> Explain(const proto::ExplainKeyRequest& request);
   Status NotTraining() const;
   void AnswerRollbacks();
   void RefuseAll();
@@ -86,6 +89,7 @@ class Control {
   proto::StatusResponse::Phase phase_ = proto::StatusResponse::FORMING;
   std::string waiting_for_;
   std::optional<Session> session_;  // while TRAINING or FINISHED, and for a moment before
+  std::chrono::nanoseconds session_ended_{0};
   std::chrono::nanoseconds retry_at_{0};
   uint32_t tries_in_row_ = 0;  // sessions begun or tried since a cut last went well
   std::optional<std::chrono::nanoseconds> stop_seen_;
@@ -94,8 +98,8 @@ class Control {
   // What the next cut builds on.
   proto::Manifest head_;
   uint32_t chain_length_ = 0;
-  bool force_base_ = false;       // until a base is committed: serving is stuck without it
-  bool deletes_pending_ = false;  // rows were deleted that no version has deleted yet
+  bool force_base_ = false;  // until a base is committed: serving is stuck without it
+  Edits edits_;              // that no version has yet
   TakenWindows windows_;
   std::chrono::nanoseconds next_cut_{0};
   bool last_cut_due_ = false;  // all have finished

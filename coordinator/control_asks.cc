@@ -1,7 +1,12 @@
-// How the control thread answers rollback, cut now and delete keys.
+// How the control thread answers rollback, cut now, forget, shrink and explain.
+#include <algorithm>
+#include <span>
 #include <utility>
 
+#include "common/cluster/partition_map.h"
 #include "common/key.h"
+#include "common/model/feature_policy.h"
+#include "common/model/find_variable.h"
 #include "common/rpc/typed.h"
 #include "coordinator/control.h"
 #include "coordinator/log.h"
@@ -11,21 +16,32 @@
 namespace freshet::coordinator {
 namespace {
 
-Status CheckKeys(const proto::ModelSpec& model, const DeleteKeysAsk& ask) {
-  std::string names;
-  bool known = false;
-  for (const proto::EmbeddingVariable& variable : model.embedding_variables()) {
-    known = known || variable.name() == ask.request.variable();
-    names += (names.empty() ? "" : ", ") + variable.name();
-  }
-  if (!known) {
-    return InvalidArgument(
-        "the model has no embedding variable \"{}\"; it has: {}", ask.request.variable(), names);
-  }
+constexpr char kNoRule[] =
+    "no rule of eviction is set, so no row can go: see the settings of eviction and capacity in "
+    "the worker config";
+
+Status CheckForget(const proto::ModelSpec& model, const ForgetAsk& ask) {
+  FRESHET_RETURN_IF_ERROR(FindEmbeddingVariable(model, ask.request.variable()).status());
   if (ask.keys.empty() || ask.keys.size() % sizeof(Key) != 0) {
     return InvalidArgument("{} bytes are no list of {}-byte keys", ask.keys.size(), sizeof(Key));
   }
   return absl::OkStatus();
+}
+
+Status CheckShrink(const proto::ModelSpec& model, const proto::ShrinkRequest& request) {
+  if (!request.variable().empty()) {
+    FRESHET_ASSIGN_OR_RETURN(const uint32_t variable,
+                             FindEmbeddingVariable(model, request.variable()));
+    return Evicts(model.embedding_variables(static_cast<int>(variable)).policy())
+               ? absl::OkStatus()
+               : FailedPrecondition("variable '{}': {}", request.variable(), kNoRule);
+  }
+  const auto& variables = model.embedding_variables();
+  return std::any_of(variables.begin(),
+                     variables.end(),
+                     [](const auto& variable) { return Evicts(variable.policy()); })
+             ? absl::OkStatus()
+             : FailedPrecondition("{}", kNoRule);
 }
 
 }  // namespace
@@ -36,11 +52,13 @@ void Control::AnswerAsks() {
     if (!ask.has_value()) {
       return;
     }
-    std::visit([&](const auto& what) { Answer(what, std::move(ask->respond)); }, ask->what);
+    std::visit([&](auto& what) { Answer(std::move(what), std::move(ask->respond)); }, ask->what);
   }
 }
 
 void Control::RefuseAll() {
+  edits_.RefuseAll(Unavailable(
+      "the coordinator stops, and no version says yet that the rows are gone: ask again"));
   while (std::optional<Ask> ask = queue_.Take()) {
     ask->respond(Unavailable("the coordinator stops"));
   }
@@ -115,8 +133,9 @@ void Control::Answer(const proto::CutNowRequest& /*request*/, rpc::Responder res
   respond(rpc::MakeMessage(response));
 }
 
-void Control::Answer(const DeleteKeysAsk& ask, rpc::Responder respond) {
-  if (const Status status = CheckKeys(context_.options.model, ask); !status.ok()) {
+// The cut that follows carries it out; if that one fails, a later one does.
+void Control::Answer(ForgetAsk ask, rpc::Responder respond) {
+  if (const Status status = CheckForget(context_.options.model, ask); !status.ok()) {
     respond(status);
     return;
   }
@@ -124,52 +143,70 @@ void Control::Answer(const DeleteKeysAsk& ask, rpc::Responder respond) {
     respond(NotTraining());
     return;
   }
-  deletes_pending_ = true;  // even if only one server has carried it out
-  const StatusOr<uint64_t> deleted = DeleteFromServers(ask);
-  if (!deleted.ok()) {
-    respond(Annotate(deleted.status(), "some keys may be deleted already"));
-    if (absl::IsUnavailable(deleted.status()) || absl::IsAborted(deleted.status())) {
-      Rewind("delete_failed", deleted.status().ToString());
-    }
-    return;
-  }
-  const CutResult result = MakeCut(true, context_.options.rpc_timeout);
-  if (!result.committed) {
-    respond(Annotate(result.status,
-                     fmt::format("{} keys are deleted, but no version says so yet", *deleted)));
-    return;
-  }
-  Record("delete",
-         fmt::format("{} keys of {} by version {}",
-                     *deleted,
-                     ask.request.variable(),
-                     result.manifest.version()));
-  proto::DeleteKeysResponse response;
-  response.set_deleted(*deleted);
-  response.set_version(result.manifest.version());
-  respond(rpc::MakeMessage(response));
+  edits_.Add({.what = std::move(ask), .respond = std::move(respond)});
+  MakeCut(false, context_.options.rpc_timeout);
 }
 
-StatusOr<uint64_t> Control::DeleteFromServers(const DeleteKeysAsk& ask) {
-  proto::DeleteRequest request;
-  request.set_epoch(session_->epoch.value());
-  request.set_variable(ask.request.variable());
-  std::vector<rpc::Message> messages;
-  for (size_t i = 0; i < session_->servers.size(); ++i) {
-    messages.push_back(rpc::MakeMessage(request, Buffer::CopyOf(ask.keys.bytes())));
+void Control::Answer(const proto::ShrinkRequest& request, rpc::Responder respond) {
+  if (const Status status = CheckShrink(context_.options.model, request); !status.ok()) {
+    respond(status);
+    return;
   }
-  FRESHET_ASSIGN_OR_RETURN(const auto answers,
-                           CallEach(session_->servers,
-                                    rpc::Method::kDelete,
-                                    std::move(messages),
-                                    context_.options.rpc_timeout,
-                                    [this] { return GiveUpCut(); }));
-  uint64_t deleted = 0;
-  for (const rpc::Message& answer : answers) {
-    FRESHET_ASSIGN_OR_RETURN(const auto response, rpc::ParseHead<proto::DeleteResponse>(answer));
-    deleted += response.deleted();
+  if (!session_.has_value()) {
+    respond(NotTraining());
+    return;
   }
-  return deleted;
+  if (!request.dry_run()) {
+    edits_.Add({.what = request, .respond = std::move(respond)});
+    MakeCut(false, context_.options.rpc_timeout);
+    return;
+  }
+  const auto would_go = EvictOnServers(
+      *session_, request, context_.options.restore_timeout, [this] { return GiveUpCut(); });
+  if (would_go.ok()) {
+    respond(rpc::MakeMessage(*would_go));
+  } else {
+    respond(would_go.status());
+  }
+}
+
+void Control::Answer(const proto::ExplainKeyRequest& request, rpc::Responder respond) {
+  const StatusOr<proto::ExplainKeyResponse> response = Explain(request);
+  if (response.ok()) {
+    respond(rpc::MakeMessage(*response));
+  } else {
+    respond(response.status());
+  }
+}
+
+StatusOr<proto::ExplainKeyResponse> Control::Explain(const proto::ExplainKeyRequest& request) {
+  FRESHET_RETURN_IF_ERROR(
+      FindEmbeddingVariable(context_.options.model, request.variable()).status());
+  if (!session_.has_value()) {
+    return NotTraining();
+  }
+  const PartitionMap partitions(context_.options.partition_count,
+                                static_cast<uint32_t>(session_->servers.size()));
+  const PartitionId partition = partitions.PartitionOf(request.key());
+  const std::span<const Peer> server(&session_->servers[partitions.ServerOf(partition)], 1);
+  proto::ExplainRequest explain;
+  explain.set_epoch(session_->epoch.value());
+  explain.set_variable(request.variable());
+  explain.set_key(request.key());
+  explain.set_slot(request.slot());
+  FRESHET_ASSIGN_OR_RETURN(
+      auto answers,
+      CallAll<proto::ExplainResponse>(
+          server, rpc::Method::kExplain, explain, context_.options.rpc_timeout, [this] {
+            return GiveUpCut();
+          }));
+  proto::ExplainKeyResponse response;
+  response.set_partition(partition.value());
+  response.set_partition_count(partitions.partition_count());
+  response.set_server(server.front().info.rank);
+  response.set_address(server.front().info.address);
+  response.mutable_lines()->Swap(answers.front().mutable_lines());
+  return response;
 }
 
 }  // namespace freshet::coordinator

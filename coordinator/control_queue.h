@@ -12,14 +12,19 @@
 
 namespace freshet::coordinator {
 
-struct DeleteKeysAsk {
-  proto::DeleteKeysRequest request;
+struct ForgetAsk {
+  proto::ForgetRequest request;
   Buffer keys;
 };
 
 // What somebody asks of the control thread.
 struct Ask {
-  std::variant<proto::RollbackRequest, proto::CutNowRequest, DeleteKeysAsk> what;
+  std::variant<proto::RollbackRequest,
+               proto::CutNowRequest,
+               ForgetAsk,
+               proto::ShrinkRequest,
+               proto::ExplainKeyRequest>
+      what;
   rpc::Responder respond;
 };
 

@@ -94,12 +94,33 @@ void Coordinator::HandleAsks() {
       [this](proto::CutNowRequest request, const Buffer& /*body*/, rpc::Responder respond) {
         queue_.Push({.what = std::move(request), .respond = std::move(respond)});
       });
-  rpc::HandleTyped<proto::DeleteKeysRequest>(
+  rpc::HandleTyped<proto::ForgetRequest>(
       *server_,
-      rpc::Method::kDeleteKeys,
-      [this](proto::DeleteKeysRequest request, Buffer keys, rpc::Responder respond) {
-        queue_.Push({.what = DeleteKeysAsk{.request = std::move(request), .keys = std::move(keys)},
+      rpc::Method::kForget,
+      [this](proto::ForgetRequest request, Buffer keys, rpc::Responder respond) {
+        queue_.Push({.what = ForgetAsk{.request = std::move(request), .keys = std::move(keys)},
                      .respond = std::move(respond)});
+      });
+  rpc::HandleTyped<proto::ShrinkRequest>(
+      *server_,
+      rpc::Method::kShrink,
+      [this](proto::ShrinkRequest request, const Buffer& /*body*/, rpc::Responder respond) {
+        queue_.Push({.what = std::move(request), .respond = std::move(respond)});
+      });
+  rpc::HandleTyped<proto::ExplainKeyRequest>(
+      *server_,
+      rpc::Method::kExplainKey,
+      [this](proto::ExplainKeyRequest request, const Buffer& /*body*/, rpc::Responder respond) {
+        queue_.Push({.what = std::move(request), .respond = std::move(respond)});
+      });
+  rpc::HandleTyped<proto::ModelRequest>(
+      *server_,
+      rpc::Method::kModel,
+      [this](
+          const proto::ModelRequest& /*request*/, const Buffer& /*body*/, rpc::Responder respond) {
+        proto::ModelResponse response;
+        *response.mutable_model() = options_.model;
+        respond(rpc::MakeMessage(response));
       });
 }
 

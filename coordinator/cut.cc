@@ -34,17 +34,23 @@ Cut::Cut(const Context& context,
          const Session& session,
          const CutPlan& plan,
          TakenWindows* windows,
+         Edits* edits,
          GiveUp give_up)
     : context_(context),
       session_(session),
       plan_(plan),
       windows_(windows),
+      edits_(edits),
       give_up_(std::move(give_up)) {}
 
 CutResult Cut::Run() {
   const auto begin = context_.env.clock.Monotonic();
   Status status = Pause();
-  result_.unchanged = status.ok() && !plan_.even_unchanged && SameProgress(plan_.head, states_);
+  if (status.ok()) {
+    status = ApplyEdits();
+  }
+  result_.unchanged =
+      status.ok() && !plan_.even_unchanged && edits_->empty() && SameProgress(plan_.head, states_);
   if (status.ok() && !result_.unchanged) {
     status = Flip();
   }
@@ -106,6 +112,17 @@ Status Cut::Pause() {
   }
   FRESHET_RETURN_IF_ERROR(CompletePositions(plan_.head, &states_));
   CrashPoint("after_pause");
+  return absl::OkStatus();
+}
+
+// Looking through all rows takes as long as reading them does.
+Status Cut::ApplyEdits() {
+  if (edits_->empty()) {
+    return absl::OkStatus();
+  }
+  step_ = "edit";
+  FRESHET_RETURN_IF_ERROR(edits_->Apply(session_, context_.options.restore_timeout, give_up_));
+  CrashPoint("after_edit");
   return absl::OkStatus();
 }
 

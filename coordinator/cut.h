@@ -8,13 +8,14 @@
 #include "common/ids.h"
 #include "common/status.h"
 #include "coordinator/context.h"
+#include "coordinator/edits.h"
 #include "coordinator/member_client.h"
 #include "proto/manifest.pb.h"
 #include "proto/ps.pb.h"
 
 // One cut, as docs/architecture.md tells it:
 //
-//   Hold, Pause (workers) -> Cut (servers) -> Resume (workers) -> WriteCut (servers)
+//   Hold, Pause (workers) -> edits, Cut (servers) -> Resume (workers) -> WriteCut (servers)
 //   -> manifest -> EndCut (servers)
 //
 // What a failure before the manifest does to the session:
@@ -37,13 +38,13 @@ struct CutPlan {
   VersionId version;
   const proto::Manifest& head;  // the version before; its number is 0 if there is none
   bool full = false;
-  bool even_unchanged = false;                // also if nothing was trained since `head`
+  bool even_unchanged = false;                // also if nothing was trained or edited since `head`
   std::chrono::milliseconds timeout{10'000};  // of each step
 };
 
 struct CutResult {
   Status status;
-  std::string failed_step;   // hold, pause, cut, resume, write, commit or end
+  std::string failed_step;   // hold, pause, edit, cut, resume, write, commit or end
   bool heard_of = false;     // a server has heard of the version's number
   bool committed = false;    // can be true even if `status` is not OK: then ending it failed
   bool unchanged = false;    // nothing to commit
@@ -55,10 +56,12 @@ struct CutResult {
 class Cut {
  public:
   // All outlive this. *windows: taken by cuts that failed; afterwards, those still in no version.
+  // *edits: to be carried out; if the cut is committed, the version has them all.
   Cut(const Context& context,
       const Session& session,
       const CutPlan& plan,
       TakenWindows* windows,
+      Edits* edits,
       GiveUp give_up);
 
   CutResult Run();
@@ -66,6 +69,7 @@ class Cut {
  private:
   // Each step notes its name, for failed_step.
   Status Pause();
+  Status ApplyEdits();
   Status Flip();
   Status Resume();
   Status Write();
@@ -78,6 +82,7 @@ class Cut {
   const Session& session_;
   const CutPlan& plan_;
   TakenWindows* const windows_;
+  Edits* const edits_;
   const GiveUp give_up_;
 
   CutResult result_;

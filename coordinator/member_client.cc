@@ -62,7 +62,7 @@ Session MakeSession(rpc::Transport& transport,
           .workers = Connect(transport, workers)};
 }
 
-StatusOr<std::vector<rpc::Message>> CallEach(const std::vector<Peer>& peers,
+StatusOr<std::vector<rpc::Message>> CallEach(std::span<const Peer> peers,
                                              rpc::Method method,
                                              std::vector<rpc::Message> requests,
                                              std::chrono::milliseconds timeout,

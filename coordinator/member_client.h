@@ -2,6 +2,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,7 +44,7 @@ using GiveUp = std::function<Status()>;
 
 // Sends requests[i] to peers[i], all at once, and waits for all answers.
 // Errors: the first by rank, with the peer's name before it; or what `give_up` says.
-StatusOr<std::vector<rpc::Message>> CallEach(const std::vector<Peer>& peers,
+StatusOr<std::vector<rpc::Message>> CallEach(std::span<const Peer> peers,
                                              rpc::Method method,
                                              std::vector<rpc::Message> requests,
                                              std::chrono::milliseconds timeout,
@@ -51,7 +52,7 @@ StatusOr<std::vector<rpc::Message>> CallEach(const std::vector<Peer>& peers,
 
 // The same with typed messages.
 template <typename Response, typename Request>
-StatusOr<std::vector<Response>> CallEach(const std::vector<Peer>& peers,
+StatusOr<std::vector<Response>> CallEach(std::span<const Peer> peers,
                                          rpc::Method method,
                                          const std::vector<Request>& requests,
                                          std::chrono::milliseconds timeout,
@@ -77,7 +78,7 @@ StatusOr<std::vector<Response>> CallEach(const std::vector<Peer>& peers,
 
 // The same request to all.
 template <typename Response, typename Request>
-StatusOr<std::vector<Response>> CallAll(const std::vector<Peer>& peers,
+StatusOr<std::vector<Response>> CallAll(std::span<const Peer> peers,
                                         rpc::Method method,
                                         const Request& request,
                                         std::chrono::milliseconds timeout,

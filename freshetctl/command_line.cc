@@ -13,13 +13,17 @@
 #include "freshetctl/cluster_commands.h"
 #include "freshetctl/config_commands.h"
 #include "freshetctl/dump.h"
+#include "freshetctl/export.h"
 #include "freshetctl/outcome.h"
 #include "freshetctl/replay.h"
+#include "freshetctl/row_commands.h"
 #include "freshetctl/versions.h"
 #include "freshetctl/watch.h"
 
 namespace freshet::freshetctl {
 namespace {
+
+constexpr char kKeyHelp[] = "17, 0x11, or slot=value as a sample has it";
 
 // "500ms", "60s", "5m", "1h".
 StatusOr<int64_t> ParseDuration(const std::string& text) {
@@ -54,10 +58,12 @@ class CommandLine {
         "Exit codes: 0 done, 1 failed (stderr says why), 64 wrong usage, 78 wrong config file.\n"
         "'freshetctl COMMAND --help' explains a command.");
     AddClusterCommands();
+    AddRowCommands();
     AddWatch();
     AddWait();
     AddVersions();
     AddDump();
+    AddExport();
     AddConfigCommands();
     AddReplay();
   }
@@ -115,13 +121,33 @@ class CommandLine {
     Add(&app_, "cut", "Has a version made now", [this] {
       return Online([&] { return CutNow(context_, target_); });
     });
+  }
 
-    CLI::App* erase =
-        Add(&app_, "delete", "Deletes rows of an embedding variable, in a new version", [this] {
-          return Online([&] { return DeleteKeys(context_, target_, variable_, keys_); });
+  void AddRowCommands() {
+    CLI::App* explain = Add(&app_, "explain", "Tells what the cluster knows of a key", [this] {
+      return Online([&] { return Explain(context_, target_, explain_); });
+    });
+    explain->add_option("VARIABLE", explain_.variable, "Its name in the model")->required();
+    explain->add_option("KEY", explain_.key, kKeyHelp)->required();
+    explain
+        ->add_option("--slot", explain_.slot, "The slot of a KEY that is a number, for its rules")
+        ->type_name("NAME");
+
+    CLI::App* shrink = Add(
+        &app_, "shrink", "Takes away all rows that a rule evicts now, in a new version", [this] {
+          return Online([&] { return Shrink(context_, target_, shrink_); });
         });
-    erase->add_option("VARIABLE", variable_, "Its name in the model")->required();
-    erase->add_option("KEY", keys_, "17, 0x11, or slot=value as a sample has it")->required();
+    shrink->add_option("VARIABLE", shrink_.variable, "Default: all of them");
+    shrink->add_flag("--dry-run", shrink_.dry_run, "Only counts them");
+
+    CLI::App* forget =
+        Add(&app_, "forget", "Takes away all that is known of keys, in a new version", [this] {
+          return Online([&] { return Forget(context_, target_, forget_); });
+        });
+    forget->add_option("VARIABLE", forget_.variable, "Its name in the model")->required();
+    forget->add_option("KEY", forget_.keys, kKeyHelp);
+    forget->add_option("--keys", forget_.keys_file, "Keys, one a line; -: stdin")
+        ->type_name("FILE");
   }
 
   void AddWatch() {
@@ -190,6 +216,29 @@ class CommandLine {
     dump->add_option("VERSION", version_, "Default: the newest");
     dump->add_option("--variable", variable_, "Only this one")->type_name("NAME");
     dump->add_option("--output", output_, "Default: stdout")->type_name("FILE");
+  }
+
+  void AddExport() {
+    CLI::App* export_app =
+        Add(&app_, "export", "Writes a variable's rows for other programs", [this] {
+          const StatusOr<ExportFormat> format = ParseExportFormat(format_);
+          if (!format.ok()) {
+            return Outcome::Usage(MessageOf(format.status()));
+          }
+          export_.format = *format;
+          export_.version = version_;
+          return Offline([&](const std::string& log) { return Export(context_, log, export_); });
+        });
+    AddLogDirectory(export_app);
+    export_app->add_option("VARIABLE", export_.variable, "Its name in the model")->required();
+    export_app->add_option("--output", export_.output, "File; of npy, a new folder")
+        ->required()
+        ->type_name("FILE");
+    export_app->add_option("--format", format_, "csv (default), npy, text (as word2vec)")
+        ->type_name("FORMAT");
+    export_app->add_option("--version", version_, "Default: the newest")->type_name("VERSION");
+    export_app->add_flag("--state", export_.state, "Optimizer state too");
+    export_app->add_flag("--metadata", export_.metadata, "Frequency, last update and so on too");
   }
 
   DumpOptions DumpFlags() const {
@@ -293,7 +342,11 @@ class CommandLine {
   bool json_ = false;
   std::optional<uint64_t> version_;
   std::string variable_;
-  std::vector<std::string> keys_;
+  ExplainOptions explain_;
+  ShrinkOptions shrink_;
+  ForgetOptions forget_;
+  ExportOptions export_;
+  std::string format_ = "csv";
   std::string until_;
   std::string timeout_;
   uint64_t last_ = 0;

@@ -1,4 +1,5 @@
 #pragma once
+#include <istream>
 #include <ostream>
 #include <string>
 
@@ -9,6 +10,7 @@ namespace freshet::freshetctl {
 // What a command needs of the world. Borrowed for the time of the command.
 struct Context {
   const Env& env;
+  std::istream& in;
   std::ostream& out;
   std::ostream& err;
   bool terminal = false;  // out is one: a line may be drawn again

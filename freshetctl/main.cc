@@ -14,9 +14,12 @@ int main(int argc, char** argv) {
   try {
     const auto transport = rpc::MakeTcpTransport();
     const Env env{SystemClock(), SystemRandom(), LocalFileSystem(), *transport};
-    return freshetctl::Run(
-        {argv + 1, argv + argc},
-        {.env = env, .out = std::cout, .err = std::cerr, .terminal = ::isatty(STDOUT_FILENO) == 1});
+    return freshetctl::Run({argv + 1, argv + argc},
+                           {.env = env,
+                            .in = std::cin,
+                            .out = std::cout,
+                            .err = std::cerr,
+                            .terminal = ::isatty(STDOUT_FILENO) == 1});
   } catch (const std::exception& error) {
     std::cerr << "freshetctl: " << error.what() << "\n";
     return kExitFailure;

@@ -145,7 +145,7 @@ class EmbeddingTable {
 
   // How many rows the rules would take away if all were judged now, and which rule.
   StatusOr<EvictedRows> WouldEvict();
-  // Takes them away.
+  // Takes these rows away, and forgets the candidates that the rules forget. Returns how many rows.
   StatusOr<EvictedRows> EvictAll();
 
   // In words, a line each: what is known of the key and what the rules make of it.
@@ -261,7 +261,7 @@ class EmbeddingTable {
 
   // The rows of a range of hashes that the rules take away now.
   StatusOr<Doomed> FindDoomed(const HashRange& range);
-  Status Evict(const HashRange& range);
+  StatusOr<EvictedRows> Evict(const HashRange& range);
   // Calls visit(key, parts) for all rows of a range of hashes, hot and cold.
   Status ForEachRow(const HashRange& range,
                     absl::FunctionRef<void(Key key, const RowParts& row)> visit);

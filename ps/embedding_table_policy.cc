@@ -24,7 +24,7 @@ Status EmbeddingTable::Advance(const StreamClock& clock) {
   }
   for (const HashRange& range :
        RangesToJudge(before, clock_.step, rules_.policy().evict_every_steps())) {
-    FRESHET_RETURN_IF_ERROR(Evict(range));
+    FRESHET_RETURN_IF_ERROR(Evict(range).status());
   }
   return absl::OkStatus();
 }
@@ -58,7 +58,7 @@ StatusOr<EmbeddingTable::Doomed> EmbeddingTable::FindDoomed(const HashRange& ran
   return doomed;
 }
 
-Status EmbeddingTable::Evict(const HashRange& range) {
+StatusOr<EvictedRows> EmbeddingTable::Evict(const HashRange& range) {
   FRESHET_ASSIGN_OR_RETURN(const Doomed doomed, FindDoomed(range));
   std::vector<Key> not_hot;
   for (const Key key : doomed.keys) {
@@ -71,7 +71,7 @@ Status EmbeddingTable::Evict(const HashRange& range) {
   FRESHET_RETURN_IF_ERROR(EraseCold(not_hot).status());
   evicted_ += doomed.count;
   admission_->Evict(range.begin, range.end_inclusive, clock_);
-  return absl::OkStatus();
+  return doomed.count;
 }
 
 StatusOr<EvictedRows> EmbeddingTable::WouldEvict() {
@@ -83,11 +83,7 @@ StatusOr<EvictedRows> EmbeddingTable::WouldEvict() {
 }
 
 StatusOr<EvictedRows> EmbeddingTable::EvictAll() {
-  FRESHET_ASSIGN_OR_RETURN(const EvictedRows count, WouldEvict());
-  if (evicts_) {
-    FRESHET_RETURN_IF_ERROR(Evict(kEveryHash));
-  }
-  return count;
+  return evicts_ ? Evict(kEveryHash) : EvictedRows();
 }
 
 StatusOr<std::vector<std::string>> EmbeddingTable::Explain(Key key, uint32_t slot) {

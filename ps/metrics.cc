@@ -28,7 +28,7 @@ PsMetrics::PsMetrics()
       dropped_announcements(
           metrics_.Counter("freshet_ps_dropped_announcements_total",
                            "Announcements of keys left out, as too many were under way")),
-      deleted_rows(metrics_.Counter("freshet_ps_deleted_rows_total", "Rows deleted by request")),
+      deleted_rows(metrics_.Counter("freshet_ps_deleted_rows_total", "Rows of forgotten keys")),
       rows(metrics_.Gauge("freshet_ps_rows", "Embedding rows held")),
       bytes(metrics_.Gauge("freshet_ps_bytes", "Memory of rows, their index and dense variables")),
       candidates(metrics_.Gauge("freshet_ps_candidates",

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "ps/admin_service.h"
 #include "ps/announce_service.h"
 #include "ps/cut_service.h"
 #include "ps/metrics.h"
@@ -36,6 +37,7 @@ struct PsServer::Impl {
         owners(StartOwners(options, store.get())),
         training(options, current, owners, metrics, env.clock),
         announce(options, current, owners, metrics),
+        admin(current, owners, metrics),
         cut(options, current, owners, metrics, env.clock, env.files) {
     restore.emplace(options, current, owners, store.get(), metrics, env.clock, env.files);
   }
@@ -55,6 +57,7 @@ struct PsServer::Impl {
   OwnerThreads owners;
   TrainingService training;
   AnnounceService announce;
+  AdminService admin;
   CutService cut;
   std::optional<RestoreService> restore;
   std::unique_ptr<rpc::Server> server;
@@ -71,6 +74,7 @@ StatusOr<std::unique_ptr<PsServer>> PsServer::Start(const PsOptions& options, co
   impl->server = std::move(server);
   impl->training.Register(*impl->server);
   impl->announce.Register(*impl->server);
+  impl->admin.Register(*impl->server);
   impl->cut.Register(*impl->server);
   impl->restore->Register(*impl->server);
   impl->server->Start();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
+#include "common/model/find_variable.h"
 #include "ps/model_check.h"
 
 namespace freshet::ps {
@@ -50,15 +51,6 @@ Status CheckDense(const proto::ModelSpec& model, const Ownership& ownership, uin
                            ownership.server());
   }
   return absl::OkStatus();
-}
-
-Status ForeignKey(const std::string& variable, const Ownership& ownership, Key key) {
-  return InvalidArgument(
-      "embedding variable {}: key {:016x} belongs to server {}, this is server {}",
-      variable,
-      key,
-      ownership.partitions().ServerOfKey(key),
-      ownership.server());
 }
 
 // A client's bug that costs a set per run to find: debug builds alone look for it.
@@ -131,6 +123,17 @@ std::vector<uint32_t> SplitPayload::Owners() const {
   return owners;
 }
 
+Status CheckOwned(const std::string& variable, const Ownership& ownership, Key key) {
+  return ownership.OwnsKey(key)
+             ? absl::OkStatus()
+             : InvalidArgument(
+                   "embedding variable {}: key {:016x} belongs to server {}, this is server {}",
+                   variable,
+                   key,
+                   ownership.partitions().ServerOfKey(key),
+                   ownership.server());
+}
+
 StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
                                     const Ownership& ownership,
                                     const Runs& runs,
@@ -158,7 +161,7 @@ StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
     FindOwners(ownership, whole.keys, owners);
     if (const auto foreign = std::find(owners.begin(), owners.end(), kForeign);
         foreign != owners.end()) {
-      return ForeignKey(variable.name(), ownership, whole.keys[foreign - owners.begin()]);
+      return CheckOwned(variable.name(), ownership, whole.keys[foreign - owners.begin()]);
     }
     if (!one_owner) {
       SortRun(whole, owners, split);
@@ -184,17 +187,12 @@ StatusOr<SplitPayload> SplitDelete(const proto::ModelSpec& model,
     return InvalidArgument("the payload of the delete has {} bytes, no whole number of keys",
                            payload.size());
   }
-  const auto& variables = model.embedding_variables();
-  const auto found = std::find_if(
-      variables.begin(), variables.end(), [&](const auto& of) { return of.name() == variable; });
-  if (found == variables.end()) {
-    return InvalidArgument("the model has no embedding variable {}", variable);
-  }
+  FRESHET_ASSIGN_OR_RETURN(const uint32_t index, FindEmbeddingVariable(model, variable));
   SplitPayload split;
   split.keys = payload.size() / sizeof(Key);
   split.by_owner.resize(ownership.owner_threads());
   split.Reserve(split.keys);
-  const OwnedRun whole{.variable = static_cast<uint32_t>(found - variables.begin()),
+  const OwnedRun whole{.variable = index,
                        .keys = {reinterpret_cast<const Key*>(payload.data()), split.keys}};
   std::vector<uint32_t> owners;
   FindOwners(ownership, whole.keys, owners);

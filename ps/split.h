@@ -63,6 +63,9 @@ StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
                                     const google::protobuf::RepeatedField<uint32_t>& dense,
                                     std::span<const std::byte> payload);
 
+// InvalidArgument: the key belongs to another server.
+Status CheckOwned(const std::string& variable, const Ownership& ownership, Key key);
+
 // The keys of one variable, to be deleted. Those of other servers are left out; one may come twice.
 StatusOr<SplitPayload> SplitDelete(const proto::ModelSpec& model,
                                    const Ownership& ownership,

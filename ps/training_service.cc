@@ -122,12 +122,6 @@ void TrainingService::Register(rpc::Server& server) {
       [this](proto::PushRequest request, Buffer body, rpc::Responder respond) {
         Push(std::move(request), std::move(body), std::move(respond));
       });
-  rpc::HandleTyped<proto::DeleteRequest>(
-      server,
-      rpc::Method::kDelete,
-      [this](const proto::DeleteRequest& request, Buffer body, rpc::Responder respond) {
-        Delete(request, std::move(body), std::move(respond));
-      });
   rpc::HandleTyped<proto::PsStatsRequest>(
       server,
       rpc::Method::kPsStats,
@@ -384,59 +378,7 @@ void TrainingService::FinishPush(PushWork& work, const Status& status) {
   work.session->FinishPush(work.request.worker(), work.request.sequence(), status);
 }
 
-// ---- delete, statistics
-
-void TrainingService::Delete(const proto::DeleteRequest& request,
-                             Buffer payload,
-                             rpc::Responder respond) {
-  struct Work {
-    Buffer payload;
-    SplitPayload split;
-    std::vector<uint32_t> threads;
-    rpc::Responder respond;
-    std::atomic<uint64_t> deleted = 0;
-  };
-
-  const auto work = std::make_shared<Work>();
-  work->payload = std::move(payload);
-  work->respond = std::move(respond);
-  StatusOr<std::shared_ptr<Session>> session = current_.Find(request.epoch());
-  const Status status = [&]() -> Status {
-    FRESHET_RETURN_IF_ERROR(session.status());
-    FRESHET_ASSIGN_OR_RETURN(const auto model, (*session)->model());
-    FRESHET_ASSIGN_OR_RETURN(
-        work->split,
-        SplitDelete(*model, (*session)->ownership(), request.variable(), work->payload.bytes()));
-    return absl::OkStatus();
-  }();
-  if (!status.ok()) {
-    work->respond(status);
-    return;
-  }
-  work->threads = work->split.Owners();
-  const std::vector<OwnerThread*> picked = Pick(work->threads);
-  FanOut(
-      picked,
-      (*session)->epoch(),
-      [work](Shard& shard, size_t i) {
-        for (const OwnedRun& run : work->split.by_owner[work->threads[i]]) {
-          FRESHET_ASSIGN_OR_RETURN(const uint64_t deleted,
-                                   shard.embedding(run.variable).Delete(run.keys));
-          work->deleted += deleted;
-        }
-        return absl::OkStatus();
-      },
-      [this, work](const Status& finished) {
-        if (!finished.ok()) {
-          work->respond(finished);
-          return;
-        }
-        metrics_.deleted_rows.Increment(static_cast<double>(work->deleted));
-        proto::DeleteResponse response;
-        response.set_deleted(work->deleted);
-        work->respond(rpc::MakeMessage(response));
-      });
-}
+// ---- statistics
 
 void TrainingService::Stats(rpc::Responder respond) {
   const std::shared_ptr<Session> session = current_.Get();

@@ -14,8 +14,8 @@
 
 namespace freshet::ps {
 
-// Answers declare, pull, push, delete and statistics: checks a request, splits it by owner thread,
-// and answers when the last owner has finished.
+// Answers declare, pull, push and statistics: checks a request, splits it by owner thread, and
+// answers when the last owner has finished.
 // Thread-safety: any thread. What is passed to the constructor outlives the service, and the owner
 // threads have ended before the service does.
 class TrainingService {
@@ -35,7 +35,6 @@ class TrainingService {
   void Declare(const proto::DeclareRequest& request, rpc::Responder respond);
   void Pull(proto::PullRequest request, Buffer payload, rpc::Responder respond);
   void Push(proto::PushRequest request, Buffer payload, rpc::Responder respond);
-  void Delete(const proto::DeleteRequest& request, Buffer payload, rpc::Responder respond);
   void Stats(rpc::Responder respond);
 
   // Fills in what the request says; InvalidArgument if it makes no sense.

@@ -25,6 +25,8 @@ enum class Method : uint16_t {
   kDelete = 8,
   kPsStats = 9,
   kAnnounce = 10,
+  kEvict = 11,
+  kExplain = 12,
   // coordinator, for members
   kJoin = 20,
   kHeartbeat = 21,
@@ -32,7 +34,10 @@ enum class Method : uint16_t {
   kStatus = 30,
   kRollback = 31,
   kCutNow = 32,
-  kDeleteKeys = 33,
+  kForget = 33,
+  kShrink = 34,
+  kExplainKey = 35,
+  kModel = 36,
   // worker
   kStartSession = 40,
   kHold = 41,

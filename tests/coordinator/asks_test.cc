@@ -1,4 +1,5 @@
-// Rollback, delete keys and what else is asked of a coordinator.
+// Rollback and what else is asked of a coordinator; tests/coordinator/edits_test.cc: forget,
+// shrink.
 #include <catch2/catch.hpp>
 #include <future>
 
@@ -112,50 +113,33 @@ TEST_CASE("a rollback is possible while the cluster forms, and after it has fini
   CHECK(cluster.Read() == 10);
 }
 
-TEST_CASE("deleted keys are counted, and a version says that they are gone", "[coordinator]") {
+TEST_CASE("a key is explained by the server that owns it", "[coordinator]") {
   FakeCluster cluster;
   cluster.StartAll();
-  cluster.Train(5);
-  REQUIRE(cluster.CutNow().value() == 1);
-  const auto deleted = cluster.DeleteKeys("ledger", {1, 77});
-  REQUIRE(deleted.ok());
-  CHECK(deleted->deleted() == 1);
-  CHECK(deleted->version() == 2);
-  uint64_t tombstones = 0;
-  const proto::Manifest manifest = cluster.ManifestOf(2);
-  for (const proto::PartFile& part : manifest.parts()) {
-    tombstones += part.tombstones();
-  }
-  CHECK(tombstones == 1);
-  const uint64_t epoch = cluster.coordinator->status().epoch();
-  cluster.StartPs(1);
-  cluster.AwaitTrainingAfter(epoch);
-  CHECK(cluster.Counted() == 5);
-  CHECK(cluster.ps[1]->rows().empty());
+  const auto low = cluster.Explain("ledger", 1);
+  REQUIRE(low.ok());
+  CHECK(low->partition() == 0);
+  CHECK(low->partition_count() == 16);
+  CHECK(low->server() == 0);
+  CHECK(low->address() == cluster.ps[0]->address());
+  CHECK(low->lines(0) == "ps-0 was asked for 1 of slot 3");
+  const auto high = cluster.Explain("ledger", UINT64_MAX);
+  REQUIRE(high.ok());
+  CHECK(high->partition() == 15);
+  CHECK(high->lines(0) == "ps-1 was asked for 18446744073709551615 of slot 3");
+  CHECK(Says(cluster.Explain("legder", 1).status(), "(did you mean 'ledger'?); it has: ledger"));
+  cluster.ps[0]->FailNext(rpc::Method::kExplain, FailedPrecondition("no model is declared"));
+  CHECK(Says(cluster.Explain("ledger", 1).status(), "ps-0: no model is declared"));
 }
 
-TEST_CASE("a delete whose version fails is in the next one", "[coordinator]") {
+TEST_CASE("the model can be asked for at any time", "[coordinator]") {
   FakeCluster cluster;
-  cluster.StartAll();
-  cluster.Train(5);
-  REQUIRE(cluster.CutNow().value() == 1);
-  cluster.ps[0]->FailNext(rpc::Method::kWriteCut, ResourceExhausted("no space left"));
-  const Status failed = cluster.DeleteKeys("ledger", {1}).status();
-  CHECK(absl::IsResourceExhausted(failed));
-  CHECK(Says(failed, "1 keys are deleted, but no version says so yet"));
-  REQUIRE(cluster.CutNow().value() == 3);  // although nothing was trained
-  const proto::Manifest manifest = cluster.ManifestOf(3);
-  CHECK(manifest.parts(0).tombstones() + manifest.parts(1).tombstones() == 1);
-}
-
-TEST_CASE("a delete that makes no sense is refused", "[coordinator]") {
-  FakeCluster cluster;
-  cluster.StartAll();
-  const Status unknown = cluster.DeleteKeys("factors", {1}).status();
-  CHECK(absl::IsInvalidArgument(unknown));
-  CHECK(Says(unknown, "it has: ledger"));
-  CHECK(absl::IsInvalidArgument(cluster.DeleteKeys("ledger", {}).status()));
-  CHECK(cluster.journal.Count("ps-0 delete") == 0);
+  cluster.StartCoordinator();
+  const auto channel = cluster.transport->Connect(FakeCluster::kAddress);
+  const auto response = rpc::CallAndWait<proto::ModelResponse>(
+      *channel, rpc::Method::kModel, proto::ModelRequest(), std::chrono::seconds(60));
+  REQUIRE(response.ok());
+  CHECK(response->model().kind() == "ledger");
 }
 
 TEST_CASE("who asks while nobody trains is told what is waited for", "[coordinator]") {
@@ -164,7 +148,8 @@ TEST_CASE("who asks while nobody trains is told what is waited for", "[coordinat
   const Status cut = cluster.CutNow().status();
   CHECK(absl::IsUnavailable(cut));
   CHECK(Says(cut, "FORMING: ps-0 has not joined"));
-  CHECK(absl::IsUnavailable(cluster.DeleteKeys("ledger", {1}).status()));
+  CHECK(absl::IsUnavailable(cluster.Forget("ledger", {1}).status()));
+  CHECK(Says(cluster.Explain("ledger", 1).status(), "FORMING: ps-0 has not joined"));
 }
 
 TEST_CASE("the state can be asked for over rpc and http at any time", "[coordinator]") {

@@ -14,8 +14,9 @@ namespace {
 
 constexpr char kFolderVariable[] = "FRESHET_TEST_FOLDER";
 
-// Versions 1 and 2 of 10 samples each, then a third cut, then a rollback to 1.
-TEST_CASE("child: trains, cuts and rolls back until it is killed", "[.crash-child]") {
+// Versions 1 and 2 of 10 samples each, then a third cut, then a rollback to 1, then its only key is
+// forgotten.
+TEST_CASE("child: trains, cuts, rolls back and forgets until it is killed", "[.crash-child]") {
   const char* folder = std::getenv(kFolderVariable);
   REQUIRE(folder != nullptr);
   FakeCluster cluster(1, 1);
@@ -27,6 +28,7 @@ TEST_CASE("child: trains, cuts and rolls back until it is killed", "[.crash-chil
     REQUIRE(cluster.CutNow().ok());
   }
   REQUIRE(cluster.Rollback(1).ok());
+  REQUIRE(cluster.Forget("ledger", {0}).ok());
 }
 
 // Runs the child and returns whether it died of SIGKILL.
@@ -59,6 +61,7 @@ TEST_CASE("killed anywhere, the state is that before or after", "[coordinator][c
       {"before_rollback_manifest", {1, 2, 3}, 30},
       {"after_rollback_manifest", {1, 2, 3, 4}, 10},
       {"after_epoch:2", {1, 2, 3, 4}, 10},
+      {"after_edit", {1, 2, 3, 4}, 10},
   };
   for (const Expectation& expected : expectations) {
     CAPTURE(expected.point);

@@ -150,12 +150,26 @@ StatusOr<uint64_t> FakeCluster::Rollback(uint64_t version) {
   return response.version();
 }
 
-StatusOr<proto::DeleteKeysResponse> FakeCluster::DeleteKeys(const std::string& variable,
-                                                            const std::vector<Key>& keys) {
-  proto::DeleteKeysRequest request;
+StatusOr<proto::ForgetResponse> FakeCluster::Forget(const std::string& variable,
+                                                    const std::vector<Key>& keys) {
+  proto::ForgetRequest request;
   request.set_variable(variable);
-  return Ask<proto::DeleteKeysResponse>(
-      rpc::Method::kDeleteKeys, request, Buffer::CopyOf(std::as_bytes(std::span(keys))));
+  return Ask<proto::ForgetResponse>(
+      rpc::Method::kForget, request, Buffer::CopyOf(std::as_bytes(std::span(keys))));
+}
+
+StatusOr<proto::ShrinkResponse> FakeCluster::Shrink(bool dry_run) {
+  proto::ShrinkRequest request;
+  request.set_dry_run(dry_run);
+  return Ask<proto::ShrinkResponse>(rpc::Method::kShrink, request);
+}
+
+StatusOr<proto::ExplainKeyResponse> FakeCluster::Explain(const std::string& variable, Key key) {
+  proto::ExplainKeyRequest request;
+  request.set_variable(variable);
+  request.set_key(key);
+  request.set_slot(3);
+  return Ask<proto::ExplainKeyResponse>(rpc::Method::kExplainKey, request);
 }
 
 void FakeCluster::Damage(uint64_t version) {

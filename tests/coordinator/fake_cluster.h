@@ -50,8 +50,9 @@ class FakeCluster {
 
   StatusOr<uint64_t> CutNow();
   StatusOr<uint64_t> Rollback(uint64_t version);
-  StatusOr<proto::DeleteKeysResponse> DeleteKeys(const std::string& variable,
-                                                 const std::vector<Key>& keys);
+  StatusOr<proto::ForgetResponse> Forget(const std::string& variable, const std::vector<Key>& keys);
+  StatusOr<proto::ShrinkResponse> Shrink(bool dry_run);
+  StatusOr<proto::ExplainKeyResponse> Explain(const std::string& variable, Key key);
 
   // Flips a byte of a part file of the version.
   void Damage(uint64_t version);

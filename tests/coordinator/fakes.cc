@@ -103,6 +103,14 @@ FakePs::FakePs(const Env& env,
       rpc::Method::kDelete, "delete", [this](const auto& request, const Buffer& keys) {
         return Delete(request, keys);
       });
+  On<proto::EvictRequest, proto::EvictResponse>(
+      rpc::Method::kEvict, "evict", [this](const auto& request, const Buffer&) {
+        return Evict(request);
+      });
+  On<proto::ExplainRequest, proto::ExplainResponse>(
+      rpc::Method::kExplain, "explain", [this](const auto& request, const Buffer&) {
+        return Explain(request);
+      });
   ListenForCuts();
   Begin(coordinator);
 }
@@ -141,6 +149,11 @@ std::map<Key, float> FakePs::rows() const {
 uint64_t FakePs::epoch() const {
   const std::lock_guard lock(mutex_);
   return restore_.epoch();
+}
+
+void FakePs::EvictBelow(float count) {
+  const std::lock_guard lock(mutex_);
+  evict_below_ = count;
 }
 
 bool FakePs::last_cut_full() const {
@@ -270,6 +283,41 @@ StatusOr<proto::DeleteResponse> FakePs::Delete(const proto::DeleteRequest& reque
       response.set_deleted(response.deleted() + 1);
     }
   }
+  return response;
+}
+
+StatusOr<proto::EvictResponse> FakePs::Evict(const proto::EvictRequest& request) {
+  FRESHET_RETURN_IF_ERROR(CheckEpoch(request.epoch()));
+  uint64_t evicted = 0;
+  for (auto row = rows_.begin(); row != rows_.end();) {
+    const Key key = row->first;
+    const bool goes = row->second < evict_below_;
+    evicted += goes ? 1 : 0;
+    if (goes && !request.dry_run()) {
+      row = rows_.erase(row);
+      deleted_.insert(key);
+      dirty_.erase(key);
+    } else {
+      ++row;
+    }
+  }
+  proto::EvictResponse response;
+  proto::Evictions& evictions = *response.add_variables();
+  evictions.set_variable(kVariable);
+  if (evicted > 0) {
+    proto::RuleEvictions& rule = *evictions.add_rules();
+    rule.set_rule("steps_to_live");
+    rule.set_rows(evicted);
+    rule.set_bytes(evicted * 10);
+  }
+  return response;
+}
+
+StatusOr<proto::ExplainResponse> FakePs::Explain(const proto::ExplainRequest& request) const {
+  FRESHET_RETURN_IF_ERROR(CheckEpoch(request.epoch()));
+  proto::ExplainResponse response;
+  response.add_lines(
+      fmt::format("{} was asked for {} of slot {}", name_, request.key(), request.slot()));
   return response;
 }
 

@@ -123,6 +123,8 @@ class FakePs final : public FakeMember {
   void Add(Key key, float count);
   std::map<Key, float> rows() const;
   uint64_t epoch() const;
+  // Its rule of eviction: rows that count less than this go.
+  void EvictBelow(float count);
   // Of the last Cut.
   bool last_cut_full() const;
   proto::RestoreRequest last_restore() const;
@@ -136,6 +138,8 @@ class FakePs final : public FakeMember {
   StatusOr<proto::WriteCutResponse> WriteCut(const proto::WriteCutRequest& request);
   StatusOr<proto::EndCutResponse> EndCut(const proto::EndCutRequest& request);
   StatusOr<proto::DeleteResponse> Delete(const proto::DeleteRequest& request, const Buffer& keys);
+  StatusOr<proto::EvictResponse> Evict(const proto::EvictRequest& request);
+  StatusOr<proto::ExplainResponse> Explain(const proto::ExplainRequest& request) const;
 
   VersionLog log_;
   // With mutex_ held.
@@ -143,6 +147,7 @@ class FakePs final : public FakeMember {
   std::map<Key, float> rows_;
   std::set<Key> dirty_;
   std::set<Key> deleted_;
+  float evict_below_ = 0;
   bool full_ = false;
   uint64_t cut_version_ = 0;  // 0: no cut under way
   std::map<Key, float> cut_rows_;

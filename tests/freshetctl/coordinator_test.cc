@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <mutex>
 
@@ -67,21 +69,60 @@ class FakeCoordinator {
           response.set_version(42);
           respond(rpc::MakeMessage(response));
         });
-    rpc::HandleTyped<proto::DeleteKeysRequest>(
+    HandleRows();
+    server_->Start();
+  }
+
+  void HandleRows() {
+    rpc::HandleTyped<proto::ForgetRequest>(
         *server_,
-        rpc::Method::kDeleteKeys,
-        [this](
-            const proto::DeleteKeysRequest& request, const Buffer& body, rpc::Responder respond) {
+        rpc::Method::kForget,
+        [this](const proto::ForgetRequest& request, const Buffer& body, rpc::Responder respond) {
           const std::lock_guard lock(mutex);
           variable = request.variable();
           const auto sent = body.as<Key>(0, body.size() / sizeof(Key));
           keys.assign(sent.begin(), sent.end());
-          proto::DeleteKeysResponse response;
-          response.set_deleted(2);
+          proto::ForgetResponse response;
+          response.set_rows(2);
           response.set_version(42);
           respond(rpc::MakeMessage(response));
         });
-    server_->Start();
+    rpc::HandleTyped<proto::ShrinkRequest>(
+        *server_,
+        rpc::Method::kShrink,
+        [this](const proto::ShrinkRequest& request, const Buffer&, rpc::Responder respond) {
+          const std::lock_guard lock(mutex);
+          proto::ShrinkResponse response = shrunk;
+          response.set_version(request.dry_run() ? 0 : 42);
+          respond(rpc::MakeMessage(response));
+        });
+    rpc::HandleTyped<proto::ExplainKeyRequest>(
+        *server_,
+        rpc::Method::kExplainKey,
+        [](const proto::ExplainKeyRequest& request, const Buffer&, rpc::Responder respond) {
+          proto::ExplainKeyResponse response;
+          response.set_partition(3);
+          response.set_partition_count(64);
+          response.set_server(1);
+          response.set_address("10.0.0.2:4000");
+          response.add_lines("no row");
+          response.add_lines(fmt::format("slot {}", request.slot()));
+          respond(rpc::MakeMessage(response));
+        });
+    rpc::HandleTyped<proto::ModelRequest>(
+        *server_,
+        rpc::Method::kModel,
+        [](const proto::ModelRequest&, const Buffer&, rpc::Responder respond) {
+          proto::ModelResponse response;
+          response.mutable_model()->add_slots()->set_name("user");
+          proto::Slot& age = *response.mutable_model()->add_slots();
+          age.set_name("age");
+          age.add_buckets(18);
+          proto::Slot& genre = *response.mutable_model()->add_slots();
+          genre.set_name("genre");
+          genre.set_separator("|");
+          respond(rpc::MakeMessage(response));
+        });
   }
 
   std::mutex mutex;  // guards what follows: handlers run on a thread of the transport
@@ -90,6 +131,7 @@ class FakeCoordinator {
   uint64_t versions_per_ask = 0;
   std::string variable;
   std::vector<Key> keys;
+  proto::ShrinkResponse shrunk;
 
  private:
   std::unique_ptr<rpc::Server> server_;
@@ -121,17 +163,90 @@ TEST_CASE("status shows the cluster and its members", "[freshetctl]") {
   CHECK(Contains(program.out, R"("samples":1234567,"auc":0.75,)"));
 }
 
-TEST_CASE("rollback, cut and delete say which version came of it", "[freshetctl]") {
+TEST_CASE("rollback and cut say which version came of it", "[freshetctl]") {
   Program program;
   const FakeCoordinator coordinator(program);
   CHECK(Run(program, {"rollback", "40"}) == 0);
   CHECK(program.out == "version 42 is version 40 again\n");
   CHECK(Run(program, {"cut"}) == 0);
   CHECK(program.out == "version 42 is committed\n");
-  CHECK(Run(program, {"delete", "w", "17", "0xFf", "user=u=1"}) == 0);
-  CHECK(program.out == "deleted 2 of 3 keys of 'w' in version 42\n");
+}
+
+TEST_CASE("keys to forget are numbers, or values as a sample has them", "[freshetctl]") {
+  Program program;
+  const FakeCoordinator coordinator(program);
+  CHECK(Run(program, {"forget", "w", "17", "0xFf", "user=u=1", "age=17.5", "genre=a|b"}) == 0);
+  CHECK(program.out == "forgot 6 keys of 'w', 2 of them with a row, in version 42\n");
   CHECK(coordinator.variable == "w");
-  CHECK(coordinator.keys == std::vector<Key>{17, 255, HashKey(SlotSeed("user"), "u=1")});
+  // 17.5 is below the first bucket boundary; a separator makes two keys of one value.
+  CHECK(coordinator.keys == std::vector<Key>{17,
+                                             255,
+                                             HashKey(SlotSeed("user"), "u=1"),
+                                             HashKey(SlotSeed("age"), "0"),
+                                             HashKey(SlotSeed("genre"), "a"),
+                                             HashKey(SlotSeed("genre"), "b")});
+  CHECK(Run(program, {"forget", "w", "usr=1"}) == 1);
+  CHECK(Contains(program.err, "did you mean 'user'?"));
+  CHECK(Run(program, {"forget", "w", "user="}) == 1);
+  CHECK(Contains(program.err, "its value is empty"));
+  CHECK(Run(program, {"forget", "w", "age=old"}) == 1);
+  CHECK(Contains(program.err, "slot 'age' needs a number"));
+}
+
+TEST_CASE("keys to forget come from a file or from stdin, a key a line", "[freshetctl]") {
+  Program program;
+  const FakeCoordinator coordinator(program);
+  WriteBytes(program.Path("keys"), "1\r\n\n0x2\nuser=a b\n");
+  CHECK(Run(program, {"forget", "w", "3", "--keys", program.Path("keys")}) == 0);
+  CHECK(coordinator.keys == std::vector<Key>{3, 1, 2, HashKey(SlotSeed("user"), "a b")});
+  program.in.str("5\n6");
+  CHECK(Run(program, {"forget", "w", "--keys", "-"}) == 0);
+  CHECK(coordinator.keys == std::vector<Key>{5, 6});
+  WriteBytes(program.Path("keys"), "1\n\nx\n");
+  CHECK(Run(program, {"forget", "w", "--keys", program.Path("keys")}) == 64);
+  CHECK(Contains(program.err, program.Path("keys") + ":3: 'x' is no key"));
+  CHECK(Run(program, {"forget", "w", "--keys", program.Path("none")}) == 1);
+  CHECK(Contains(program.err, program.Path("none")));
+}
+
+TEST_CASE("a key is explained with its place", "[freshetctl]") {
+  Program program;
+  const FakeCoordinator coordinator(program);
+  CHECK(Run(program, {"explain", "w", "17"}) == 0);
+  CHECK(program.out ==
+        "key 17 (0x0000000000000011) of 'w': partition 3 of 64, on ps-1 at 10.0.0.2:4000\n"
+        "  no row\n"
+        "  slot 0\n");
+  CHECK(Run(program, {"explain", "w", "17", "--slot", "age"}) == 0);
+  CHECK(Contains(program.out, "  slot 1\n"));
+  CHECK(Run(program, {"explain", "w", "user=u1"}) == 0);
+  CHECK(Contains(program.out, fmt::format("key {} (", HashKey(SlotSeed("user"), "u1"))));
+  CHECK(Run(program, {"explain", "w", "17", "--slot", "agee"}) == 1);
+  CHECK(Contains(program.err, "did you mean 'age'?"));
+}
+
+TEST_CASE("a shrink says what goes by which rule", "[freshetctl]") {
+  Program program;
+  FakeCoordinator coordinator(program);
+  CHECK(Run(program, {"shrink", "--dry-run"}) == 0);
+  CHECK(program.out == "0 rows (0 B) would go\n");
+  proto::Evictions& evictions = *coordinator.shrunk.add_variables();
+  evictions.set_variable("w");
+  for (const auto& [name, rows] :
+       {std::pair("steps_to_live", 1000U), std::pair("max_bytes", 24U)}) {
+    proto::RuleEvictions& rule = *evictions.add_rules();
+    rule.set_rule(name);
+    rule.set_rows(rows);
+    rule.set_bytes(rows * 1024);
+  }
+  const std::string table =
+      "VARIABLE  RULE            ROWS       BYTES\n"
+      "w         steps_to_live  1,000  1000.0 KiB\n"
+      "w         max_bytes         24    24.0 KiB\n";
+  CHECK(Run(program, {"shrink", "w", "--dry-run"}) == 0);
+  CHECK(program.out == table + "1,024 rows (1.0 MiB) would go\n");
+  CHECK(Run(program, {"shrink"}) == 0);
+  CHECK(program.out == table + "1,024 rows (1.0 MiB) are gone in version 42\n");
 }
 
 TEST_CASE("what the coordinator refuses is said with its address", "[freshetctl]") {

@@ -38,7 +38,8 @@ class Program {
     std::ostringstream err_stream;
     const Env env{clock, SystemRandom(), LocalFileSystem(), *transport};
     const int exit_code = freshetctl::Run(
-        arguments, {.env = env, .out = out_stream, .err = err_stream, .terminal = terminal});
+        arguments,
+        {.env = env, .in = in, .out = out_stream, .err = err_stream, .terminal = terminal});
     out = out_stream.str();
     err = err_stream.str();
     return exit_code;
@@ -50,6 +51,7 @@ class Program {
   StoppedClock clock;
   std::unique_ptr<rpc::Transport> transport = rpc::MakeInProcessTransport();
   bool terminal = false;
+  std::istringstream in;
   std::string out;
   std::string err;
 };

@@ -156,6 +156,27 @@ StatusOr<uint64_t> Client::Delete(uint64_t epoch,
   return response.deleted();
 }
 
+StatusOr<proto::EvictResponse> Client::Evict(uint64_t epoch,
+                                             const std::string& variable,
+                                             bool dry_run) {
+  proto::EvictRequest request;
+  request.set_epoch(epoch);
+  request.set_variable(variable);
+  request.set_dry_run(dry_run);
+  return rpc::CallAndWait<proto::EvictResponse>(*channel_, rpc::Method::kEvict, request, kTimeout);
+}
+
+StatusOr<proto::ExplainResponse> Client::Explain(uint64_t epoch,
+                                                 const std::string& variable,
+                                                 Key key) {
+  proto::ExplainRequest request;
+  request.set_epoch(epoch);
+  request.set_variable(variable);
+  request.set_key(key);
+  return rpc::CallAndWait<proto::ExplainResponse>(
+      *channel_, rpc::Method::kExplain, request, kTimeout);
+}
+
 StatusOr<proto::PsStatsResponse> Client::Stats() {
   return rpc::CallAndWait<proto::PsStatsResponse>(
       *channel_, rpc::Method::kPsStats, proto::PsStatsRequest(), kTimeout);

@@ -64,6 +64,8 @@ class Client {
   StatusOr<uint64_t> Delete(uint64_t epoch,
                             const std::string& variable,
                             const std::vector<Key>& keys);
+  StatusOr<proto::EvictResponse> Evict(uint64_t epoch, const std::string& variable, bool dry_run);
+  StatusOr<proto::ExplainResponse> Explain(uint64_t epoch, const std::string& variable, Key key);
   StatusOr<proto::PsStatsResponse> Stats();
 
  private:
