@@ -8,7 +8,7 @@
 
 #include "common/model/find_variable.h"
 #include "common/rpc/typed.h"
-#include "ps/life/feature_rules.h"
+#include "ps/row_format.h"
 #include "ps/split.h"
 
 namespace freshet::ps {
@@ -58,15 +58,13 @@ Status Prepare(const Session& session, const proto::EvictRequest& request, Evict
 }
 
 // Key, value, optimizer state and metadata.
-uint64_t RowBytes(const proto::EmbeddingVariable& variable, uint32_t state_dim) {
-  const uint64_t value_bytes = variable.value_type() == proto::F32 ? sizeof(float) : 2;
-  return sizeof(Key) + variable.dim() * value_bytes + state_dim * sizeof(float) + sizeof(RowMeta) +
-         (FeatureRules(variable).NeedsLife() ? sizeof(FeatureLife) : 0);
+uint64_t RowBytes(const proto::EmbeddingVariable& variable) {
+  const uint32_t state_dim = MakeOptimizer(variable.optimizer(), variable.dim())->state_dim();
+  return sizeof(Key) + RowFormat(variable, state_dim).record_bytes();
 }
 
 proto::Evictions ToProto(const proto::EmbeddingVariable& variable, const EvictedRows& evicted) {
-  const uint64_t row_bytes =
-      RowBytes(variable, MakeOptimizer(variable.optimizer(), variable.dim())->state_dim());
+  const uint64_t row_bytes = RowBytes(variable);
   proto::Evictions evictions;
   evictions.set_variable(variable.name());
   const auto add = [&](const char* rule, uint64_t rows) {

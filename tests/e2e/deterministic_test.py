@@ -63,24 +63,21 @@ def run_with_kills(model, lines, sample_format, storage):
                 kills += 1
         writer.finish()
         status = cluster.wait_finished()
-        if storage:
-            demoted = sum(metric(cluster, name, "freshet_ps_demoted_rows_total")
-                          for name in cluster.names if name.startswith("ps"))
-            evicted = sum(metric(cluster, name, "freshet_ps_evicted_rows_total")
-                          for name in cluster.names if name.startswith("ps"))
-            print(f"{demoted:.0f} rows went to disk, {evicted:.0f} were evicted since the last kill",
-                  file=sys.stderr)
-            assert demoted > 0
-        return status, cluster.freshetctl("dump").stdout, kills
+        # Of the servers that run now.
+        counted = {name: sum_over_servers(cluster, f"freshet_ps_{name}_rows_total")
+                   for name in ("evicted", "demoted", "promoted")}
+        return status, cluster.freshetctl("dump").stdout, kills, counted
 
 
-def metric(cluster, name, metric_name):
-    """The sum of a metric over its labels."""
-    url = f"http://{cluster.address(name, 'http')}/metrics"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        text = answer.read().decode()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
-               if line.startswith((metric_name + " ", metric_name + "{")))
+def sum_over_servers(cluster, metric):
+    total = 0
+    for server in (name for name in cluster.names if name.startswith("ps")):
+        url = f"http://{cluster.address(server, 'http')}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith((metric + " ", metric + "{")):
+                    total += int(float(line.rsplit(" ", 1)[1]))
+    return total
 
 
 class DeterministicTest(unittest.TestCase):
@@ -89,15 +86,16 @@ class DeterministicTest(unittest.TestCase):
 
     def test_so_do_runs_with_rules_for_features_and_rows_on_disk(self):
         lines = list(make_lines(LINES, seed=3, users=10**9, items=10**9, skew=0.3))
-        self.compare(RULES, lines, RULES_FORMAT, STORAGE)
+        counted = self.compare(RULES, lines, RULES_FORMAT, STORAGE)
+        self.assertGreater(min(counted.values()), 0)
 
-    def compare(self, model, lines, sample_format, storage=""):
+    def compare(self, model, lines, sample_format, storage="{type: dram}"):
         print(f"FRESHET_SEED={SEED}", file=sys.stderr)
         whole_status, whole = run_whole(model, lines, sample_format)
-        killed_status, killed, kills = run_with_kills(
+        killed_status, killed, kills, counted = run_with_kills(
             model, lines, sample_format, storage)
-        print(f"{kills} kills, epoch {killed_status['epoch']}, {len(whole.splitlines())} rows",
-              file=sys.stderr)
+        print(f"{kills} kills, epoch {killed_status['epoch']}, {len(whole.splitlines())} lines of "
+              f"dump, rows counted: {counted}", file=sys.stderr)
 
         self.assertGreater(kills, 5)
         self.assertGreater(killed_status["epoch"], whole_status["epoch"])
@@ -106,6 +104,7 @@ class DeterministicTest(unittest.TestCase):
         self.assertEqual(killed_status["samples"], LINES)
         self.assertEqual(killed_status["auc"], whole_status["auc"])
         self.assertEqual(killed.splitlines(), whole.splitlines())
+        return counted
 
 
 if __name__ == "__main__":

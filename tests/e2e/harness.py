@@ -39,7 +39,7 @@ class Cluster:
 
     def __init__(self, model, training="", ps=2, owner_threads=2, workers=2, serving=1,
                  cut_every="200ms", base_every=20, member_timeout="1s", follow=True,
-                 max_delay="0.2", coordinator="", storage="",
+                 max_delay="0.2", coordinator="", storage="{type: dram}",
                  sample_format=FORMAT):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="freshet-e2e-"))
         self.config = self.folder / "cluster.yaml"
@@ -59,10 +59,7 @@ coordinator:
   base_every: {base_every}
   member_timeout: {member_timeout}
   {coordinator}
-ps:
-  count: {ps}
-  owner_threads: {owner_threads}
-  {storage and f"storage: {storage}"}
+ps: {{count: {ps}, owner_threads: {owner_threads}, storage: {storage}}}
 worker: {{count: {workers}, job: job.yaml}}
 serving: {{count: {serving}}}
 """)
