@@ -4,6 +4,7 @@
 
 #include "common/feature_life.h"
 #include "ps/mapped_array.h"
+#include "ps/prefetch.h"
 #include "ps/row_bits.h"
 
 namespace freshet::ps {
@@ -59,9 +60,9 @@ class RowStore {
     PrefetchLines(value(slot), shape_.value_bytes);
     PrefetchLines(reinterpret_cast<const std::byte*>(state(slot)),
                   shape_.state_dim * sizeof(float));
-    __builtin_prefetch(&metas_[slot]);
+    Prefetch(&metas_[slot]);
     if (shape_.has_life) {
-      __builtin_prefetch(&lives_[slot]);
+      Prefetch(&lives_[slot]);
     }
   }
 
@@ -93,7 +94,7 @@ class RowStore {
     const std::byte* const end = from + (bytes < kPrefetchBytes ? bytes : kPrefetchBytes);
     // A row may begin and end in the middle of a line.
     for (from -= reinterpret_cast<uintptr_t>(from) % kLineBytes; from < end; from += kLineBytes) {
-      __builtin_prefetch(from);
+      Prefetch(from);
     }
   }
 
