@@ -15,6 +15,7 @@ void ChangeTracker::Resize(size_t slots) {
 
 void ChangeTracker::Flip(bool full, const RowBits& live) {
   FRESHET_DCHECK(pending_.Count() == 0);
+  cutting_ = true;
   full_ = full;
   if (full) {
     std::swap(dirty_, dirty_before_base_);
@@ -43,6 +44,7 @@ void ChangeTracker::Unflip(bool committed, std::span<const RowSlot> copied, cons
     dirty_before_base_.ClearAll();
   }
   pending_.ClearAll();
+  cutting_ = false;
   tombstones_.clear();
 }
 

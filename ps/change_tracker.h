@@ -29,7 +29,9 @@ class ChangeTracker {
 
   void Prefetch(RowSlot slot) const {
     dirty_.Prefetch(slot);
-    pending_.Prefetch(slot);
+    if (cutting_) {
+      pending_.Prefetch(slot);
+    }
   }
 
   bool IsDirty(RowSlot slot) const { return dirty_.Test(slot); }
@@ -50,7 +52,7 @@ class ChangeTracker {
     }
   }
 
-  bool IsPending(RowSlot slot) const { return pending_.Test(slot); }
+  bool IsPending(RowSlot slot) const { return cutting_ && pending_.Test(slot); }
 
   void MarkCopied(RowSlot slot) { pending_.Clear(slot); }
 
@@ -74,6 +76,7 @@ class ChangeTracker {
   RowBits dirty_;
   RowBits pending_;
   RowBits dirty_before_base_;  // during a cut of a base: what the base makes clean
+  bool cutting_ = false;       // else nothing is pending, and there is no need to look
   bool full_ = false;          // the cut under way is of a base
   Keys deleted_;               // since the last flip
   Keys tombstones_;

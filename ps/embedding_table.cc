@@ -75,6 +75,22 @@ void EmbeddingTable::Pull(std::span<const Key> keys,
       });
 }
 
+inline void EmbeddingTable::TouchRow(Key key,
+                                     RowSlot slot,
+                                     KeyCount count,
+                                     const PushContext& context) {
+  if (changes_.IsPending(slot)) [[unlikely]] {
+    Copy(key, slot);
+  }
+  MarkDirty(key, slot);
+  RowMeta& meta = rows_.meta(slot);
+  meta.frequency = AddFrequency(meta.frequency, count);
+  meta.last_update = std::max(meta.last_update, context.event_time_s);
+  if (rules_.NeedsLife()) {
+    rules_.Touch(*rows_.life(slot), context.slot, count, context.step, context.event_time_s);
+  }
+}
+
 void EmbeddingTable::Push(std::span<const Key> keys,
                           std::span<const uint32_t> positions,
                           std::span<const float> gradients,
@@ -94,7 +110,12 @@ void EmbeddingTable::Push(std::span<const Key> keys,
         for (size_t i = 0; i < block.size(); ++i) {
           const size_t position = PositionOf(positions, begin + i);
           const KeyCount seen = context.counts.empty() ? KeyCount() : context.counts[position];
-          const RowSlot slot = Touch(block[i], slots[i], seen, context);
+          RowSlot slot = slots[i];
+          if (slot != kNoRow) {
+            TouchRow(block[i], slot, seen, context);
+          } else {
+            slot = TouchNew(block[i], seen, context);
+          }
           if (slot != kNoRow) {
             touched[count] = block[i];
             touched_slots[count] = slot;
@@ -112,10 +133,8 @@ void EmbeddingTable::Push(std::span<const Key> keys,
       });
 }
 
-RowSlot EmbeddingTable::Touch(Key key, RowSlot found, KeyCount count, const PushContext& context) {
-  if (found == kNoRow) {
-    found = index_.Find(key);  // it may come twice in a block
-  }
+RowSlot EmbeddingTable::TouchNew(Key key, KeyCount count, const PushContext& context) {
+  RowSlot found = index_.Find(key);  // it may have come a moment ago
   if (found == kNoRow && rules_.Gates(context.slot)) {
     Seen seen;
     if (!admission_->Touch(key, context.slot, count, context.step, context.event_time_s, &seen)) {
@@ -132,14 +151,7 @@ RowSlot EmbeddingTable::Touch(Key key, RowSlot found, KeyCount count, const Push
   if (found == kNoRow) {
     found = MakeRow(key);
   }
-  CopyIfPending(key, found);
-  MarkDirty(key, found);
-  RowMeta& meta = rows_.meta(found);
-  meta.frequency = AddFrequency(meta.frequency, count);
-  meta.last_update = std::max(meta.last_update, context.event_time_s);
-  if (rules_.NeedsLife()) {
-    rules_.Touch(*rows_.life(found), context.slot, count, context.step, context.event_time_s);
-  }
+  TouchRow(key, found, count, context);
   return found;
 }
 

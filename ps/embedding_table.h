@@ -152,8 +152,11 @@ class EmbeddingTable {
     EvictedRows count;
   };
 
-  // The slot of the key's row, which is made if the key is admitted; kNoRow if it is not.
-  RowSlot Touch(Key key, RowSlot found, KeyCount count, const PushContext& context);
+  // The key's row is about to change: what is known of it beside value and state.
+  void TouchRow(Key key, RowSlot slot, KeyCount count, const PushContext& context);
+  // The same for a key that had no row when it was looked up: its slot, where a row is made if the
+  // key is admitted; kNoRow if it is not.
+  RowSlot TouchNew(Key key, KeyCount count, const PushContext& context);
   RowSlot MakeRow(Key key);
   void DeleteRow(Key key, RowSlot slot);
   void InitialValue(Key key, std::span<float> value) const;
