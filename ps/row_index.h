@@ -32,7 +32,7 @@ namespace freshet::ps {
 // a bucket stand at its front; all buckets from a cell's home up to it are full; from bucket to
 // bucket cells are in the order of their homes.
 //
-// Homes are in the order of hashes. So the table grows by a quarter in place: from the last home
+// Homes are in the order of hashes. So the table grows by three tenths in place: from the last home
 // to the first, cells move up to where the larger number of buckets puts them, some with each
 // insertion. While that goes on, homes before frontier_ are where layout() says, the others where
 // next() says. No insertion ever waits for the whole table.
@@ -102,8 +102,9 @@ class RowIndex {
     Layout() = default;
 
     uint64_t buckets = 0;
-    uint32_t bits = 0;      // k
-    uint32_t low_bits = 0;  // of the slot, in the word: k - 4
+    uint32_t bits = 0;        // k
+    uint32_t low_bits = 0;    // of the slot, in the word: k - 4
+    uint64_t reciprocal = 0;  // (2^(64 + k) - 1) / buckets
   };
 
   // Where to look for a key: the word that its cell would have at home, slot bits zero.
