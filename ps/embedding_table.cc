@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cstring>
 #include <limits>
 
@@ -13,6 +14,7 @@ namespace freshet::ps {
 namespace {
 
 constexpr size_t kBlock = RowIndex::kBlock;
+constexpr size_t kKeyBits = 512;  // few enough to clear for each block
 // Slots from which on it pays to look for memory to give back; and keys looked at in one step.
 constexpr size_t kWorthTidying = 16384;
 constexpr size_t kTidyRows = 1000;
@@ -107,6 +109,7 @@ void EmbeddingTable::Push(std::span<const Key> keys,
       },
       [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
         size_t count = 0;
+        std::bitset<kKeyBits> made;  // by the last bits of their keys, rows made in this block
         for (size_t i = 0; i < block.size(); ++i) {
           const size_t position = PositionOf(positions, begin + i);
           const KeyCount seen = context.counts.empty() ? KeyCount() : context.counts[position];
@@ -114,7 +117,9 @@ void EmbeddingTable::Push(std::span<const Key> keys,
           if (slot != kNoRow) {
             TouchRow(block[i], slot, seen, context);
           } else {
-            slot = TouchNew(block[i], seen, context);
+            const size_t bit = block[i] % kKeyBits;
+            slot = TouchNew(block[i], made[bit], seen, context);
+            made[bit] = true;
           }
           if (slot != kNoRow) {
             touched[count] = block[i];
@@ -133,8 +138,11 @@ void EmbeddingTable::Push(std::span<const Key> keys,
       });
 }
 
-RowSlot EmbeddingTable::TouchNew(Key key, KeyCount count, const PushContext& context) {
-  RowSlot found = index_.Find(key);  // it may have come a moment ago
+RowSlot EmbeddingTable::TouchNew(Key key,
+                                 bool may_be_there,
+                                 KeyCount count,
+                                 const PushContext& context) {
+  RowSlot found = may_be_there ? index_.Find(key) : kNoRow;
   if (found == kNoRow && rules_.Gates(context.slot)) {
     Seen seen;
     if (!admission_->Touch(key, context.slot, count, context.step, context.event_time_s, &seen)) {

@@ -154,9 +154,9 @@ class EmbeddingTable {
 
   // The key's row is about to change: what is known of it beside value and state.
   void TouchRow(Key key, RowSlot slot, KeyCount count, const PushContext& context);
-  // The same for a key that had no row when it was looked up: its slot, where a row is made if the
-  // key is admitted; kNoRow if it is not.
-  RowSlot TouchNew(Key key, KeyCount count, const PushContext& context);
+  // The same for a key that had no row when its block was looked up: its slot, where a row is made
+  // if the key is admitted; kNoRow if it is not. `may_be_there`: it may have come in this block.
+  RowSlot TouchNew(Key key, bool may_be_there, KeyCount count, const PushContext& context);
   RowSlot MakeRow(Key key);
   void DeleteRow(Key key, RowSlot slot);
   void InitialValue(Key key, std::span<float> value) const;

@@ -13,7 +13,8 @@ namespace freshet::ps {
 // Works through keys in blocks, in four steps, so that the cache misses of many keys overlap: the
 // index's lines are fetched; then those that a few keys need besides; then the rows' lines, by
 // fetch(slot); then use(begin, keys of the block, their slots) is called. Each step is a block
-// behind the one before. What `use` does may make rows, but no row may go.
+// behind the one before. What `use` does may make rows, but no row may go; none is made between the
+// look-up of a block's keys and its use.
 template <typename Fetch, typename Use>
 void ForEachBlock(const RowIndex& index, std::span<const Key> keys, Fetch fetch, Use use) {
   constexpr size_t kSteps = 3;  // between a block's first and its last
