@@ -41,7 +41,7 @@ class RowIndex {
  public:
   // A block of keys is looked up in three steps, so that the misses of many keys overlap: Prepare,
   // FindNear, FindFurther. Other work is done in between; it may insert keys, but erase none.
-  static constexpr size_t kBlock = 32;
+  static constexpr size_t kBlock = 16;
 
   struct Search {
     uint32_t count;                       // of keys
