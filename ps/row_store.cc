@@ -39,11 +39,7 @@ void RowStore::Free(RowSlot slot) {
 
 void RowStore::Copy(RowSlot from, RowSlot to) {
   std::memcpy(value(to), value(from), shape_.value_bytes);
-  std::copy_n(state(from), shape_.state_dim, state(to));
-  meta(to) = meta(from);
-  if (shape_.has_life) {
-    *life(to) = *life(from);
-  }
+  std::memcpy(rest(to), rest(from), rest_bytes_);
 }
 
 void RowStore::TakeTail() {
@@ -58,18 +54,12 @@ void RowStore::TakeTail() {
 void RowStore::Resize(size_t slots) {
   slots_ = slots;
   values_.Resize(slots * shape_.value_bytes);
-  states_.Resize(slots * shape_.state_dim);
-  metas_.Resize(slots);
-  if (shape_.has_life) {
-    lives_.Resize(slots);
-  }
+  rests_.Resize(slots * rest_bytes_);
   live_.Resize(slots);
 }
 
 uint64_t RowStore::bytes() const {
-  const size_t per_row = shape_.value_bytes + shape_.state_dim * sizeof(float) + sizeof(RowMeta) +
-                         (shape_.has_life ? sizeof(FeatureLife) : 0);
-  return used_ * per_row + live_.bytes();
+  return used_ * (shape_.value_bytes + rest_bytes_) + live_.bytes();
 }
 
 }  // namespace freshet::ps

@@ -21,16 +21,21 @@ struct RowShape {
   bool has_life = false;  // a FeatureLife
 };
 
-// The memory of rows. Values, states, metadata and lives lie in an array each, so that a look-up
-// touches the lines of the value alone, and no padding is needed. A slot that was freed is used
-// again before a new one, the lowest first; TakeTail gives the memory of the last ones back.
+// The memory of rows. Values lie in an array of their own, so that a look-up touches the lines of
+// the value alone and the pages of all values are as few as can be. The rest of a row, which only
+// updates touch, lies side by side in another one: metadata, life, state. There is no padding. A
+// slot that was freed is used again before a new one, the lowest first; TakeTail gives the memory
+// of the last ones back.
 // Keys are known to the RowIndex. At most 2^32 - 2 rows.
 //
 // Pointers and references hold until the next Allocate or TakeTail.
 // Thread-safety: owner thread only.
 class RowStore {
  public:
-  explicit RowStore(const RowShape& shape) : shape_(shape) {}
+  explicit RowStore(const RowShape& shape)
+      : shape_(shape),
+        state_at_(sizeof(RowMeta) + (shape.has_life ? sizeof(FeatureLife) : 0)),
+        rest_bytes_(state_at_ + shape.state_dim * sizeof(float)) {}
 
   // The slot of a new row; its parts are whatever was there.
   RowSlot Allocate();
@@ -40,30 +45,32 @@ class RowStore {
 
   const std::byte* value(RowSlot slot) const { return values_.data() + slot * shape_.value_bytes; }
 
-  float* state(RowSlot slot) { return states_.data() + slot * shape_.state_dim; }
+  float* state(RowSlot slot) { return reinterpret_cast<float*>(rest(slot) + state_at_); }
 
-  const float* state(RowSlot slot) const { return states_.data() + slot * shape_.state_dim; }
+  const float* state(RowSlot slot) const {
+    return reinterpret_cast<const float*>(rest(slot) + state_at_);
+  }
 
-  RowMeta& meta(RowSlot slot) { return metas_[slot]; }
+  RowMeta& meta(RowSlot slot) { return *reinterpret_cast<RowMeta*>(rest(slot)); }
 
-  const RowMeta& meta(RowSlot slot) const { return metas_[slot]; }
+  const RowMeta& meta(RowSlot slot) const { return *reinterpret_cast<const RowMeta*>(rest(slot)); }
 
   // Null if rows have none.
-  FeatureLife* life(RowSlot slot) { return shape_.has_life ? &lives_[slot] : nullptr; }
+  FeatureLife* life(RowSlot slot) {
+    return shape_.has_life ? reinterpret_cast<FeatureLife*>(rest(slot) + sizeof(RowMeta)) : nullptr;
+  }
 
-  const FeatureLife* life(RowSlot slot) const { return shape_.has_life ? &lives_[slot] : nullptr; }
+  const FeatureLife* life(RowSlot slot) const {
+    return shape_.has_life ? reinterpret_cast<const FeatureLife*>(rest(slot) + sizeof(RowMeta))
+                           : nullptr;
+  }
 
   void PrefetchValue(RowSlot slot) const { PrefetchLines(value(slot), shape_.value_bytes); }
 
   // All parts, to be changed.
   void PrefetchRow(RowSlot slot) const {
     PrefetchLines(value(slot), shape_.value_bytes);
-    PrefetchLines(reinterpret_cast<const std::byte*>(state(slot)),
-                  shape_.state_dim * sizeof(float));
-    Prefetch(&metas_[slot]);
-    if (shape_.has_life) {
-      Prefetch(&lives_[slot]);
-    }
+    PrefetchLines(rest(slot), rest_bytes_);
   }
 
   // Copies a row to another slot, which is allocated.
@@ -98,13 +105,17 @@ class RowStore {
     }
   }
 
+  std::byte* rest(RowSlot slot) { return rests_.data() + slot * rest_bytes_; }
+
+  const std::byte* rest(RowSlot slot) const { return rests_.data() + slot * rest_bytes_; }
+
   void Resize(size_t slots);
 
   const RowShape shape_;
+  const size_t state_at_;  // in the rest of a row
+  const size_t rest_bytes_;
   MappedMemory values_;
-  MappedArray<float> states_;
-  MappedArray<RowMeta> metas_;
-  MappedArray<FeatureLife> lives_;
+  MappedMemory rests_;
   RowBits live_;
   size_t slots_ = 0;
   size_t used_ = 0;
