@@ -15,6 +15,7 @@ void ChangeTracker::Resize(size_t slots) {
 
 void ChangeTracker::Flip(bool full, const RowBits& live) {
   FRESHET_DCHECK(pending_.Count() == 0 && in_cut_.Count() == 0);
+  cutting_ = true;
   std::swap(dirty_, in_cut_);
   pending_.CopyFrom(full ? live : in_cut_);
   std::swap(deleted_, tombstones_);
@@ -27,6 +28,7 @@ void ChangeTracker::Unflip(bool committed) {
   }
   in_cut_.ClearAll();
   pending_.ClearAll();
+  cutting_ = false;
   tombstones_.clear();
 }
 

@@ -29,7 +29,9 @@ class ChangeTracker {
 
   void Prefetch(RowSlot slot) const {
     dirty_.Prefetch(slot);
-    pending_.Prefetch(slot);
+    if (cutting_) {
+      pending_.Prefetch(slot);
+    }
   }
 
   bool IsDirty(RowSlot slot) const { return dirty_.Test(slot); }
@@ -57,7 +59,7 @@ class ChangeTracker {
     }
   }
 
-  bool IsPending(RowSlot slot) const { return pending_.Test(slot); }
+  bool IsPending(RowSlot slot) const { return cutting_ && pending_.Test(slot); }
 
   void MarkCopied(RowSlot slot) { pending_.Clear(slot); }
 
@@ -80,7 +82,8 @@ class ChangeTracker {
   RowBits dirty_;
   RowBits in_cut_;
   RowBits pending_;
-  Keys deleted_;  // since the last flip
+  bool cutting_ = false;  // else nothing is pending, and there is no need to look
+  Keys deleted_;          // since the last flip
   Keys tombstones_;
   size_t slots_ = 0;
 };

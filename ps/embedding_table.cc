@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cstring>
 #include <limits>
 
@@ -13,6 +14,7 @@ namespace freshet::ps {
 namespace {
 
 constexpr size_t kBlock = RowIndex::kBlock;
+constexpr size_t kKeyBits = 512;  // few enough to clear for each block
 // Slots from which on it pays to look for memory to give back; and keys looked at in one step.
 constexpr size_t kWorthTidying = 16384;
 constexpr size_t kTidyRows = 1000;
@@ -98,6 +100,25 @@ void EmbeddingTable::PullHot(std::span<const Key> keys,
       });
 }
 
+inline void EmbeddingTable::TouchRow(Key key,
+                                     RowSlot slot,
+                                     KeyCount count,
+                                     const PushContext& context) {
+  if (changes_.IsPending(slot)) [[unlikely]] {
+    CopyIfPending(key, slot);
+  }
+  MarkDirty(key, slot);
+  if (cold_) {
+    referenced_.Set(slot);
+  }
+  RowMeta& meta = rows_.meta(slot);
+  meta.frequency = AddFrequency(meta.frequency, count);
+  meta.last_update = std::max(meta.last_update, context.event_time_s);
+  if (rules_.NeedsLife()) {
+    rules_.Touch(*rows_.life(slot), context.slot, count, context.step, context.event_time_s);
+  }
+}
+
 // What is not hot waits until the rest is done: so cold rows come up in one go. Among the keys that
 // wait the order stays, and admission, which may depend on it, counts no others.
 Status EmbeddingTable::Push(std::span<const Key> keys,
@@ -130,6 +151,7 @@ void EmbeddingTable::PushHot(std::span<const Key> keys,
       },
       [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
         size_t count = 0;
+        std::bitset<kKeyBits> made;  // by the last bits of their keys, rows made in this block
         for (size_t i = 0; i < block.size(); ++i) {
           const size_t position = PositionOf(positions, begin + i);
           if (slots[i] == kNoRow && missing != nullptr) {
@@ -137,7 +159,14 @@ void EmbeddingTable::PushHot(std::span<const Key> keys,
             continue;
           }
           const KeyCount seen = context.counts.empty() ? KeyCount() : context.counts[position];
-          const RowSlot slot = Touch(block[i], slots[i], seen, context);
+          RowSlot slot = slots[i];
+          if (slot != kNoRow) {
+            TouchRow(block[i], slot, seen, context);
+          } else {
+            const size_t bit = block[i] % kKeyBits;
+            slot = TouchNew(block[i], made[bit], seen, context);
+            made[bit] = true;
+          }
           if (slot != kNoRow) {
             touched[count] = block[i];
             touched_slots[count] = slot;
@@ -155,10 +184,11 @@ void EmbeddingTable::PushHot(std::span<const Key> keys,
       });
 }
 
-RowSlot EmbeddingTable::Touch(Key key, RowSlot found, KeyCount count, const PushContext& context) {
-  if (found == kNoRow) {
-    found = index_.Find(key);  // it may come twice in a block
-  }
+RowSlot EmbeddingTable::TouchNew(Key key,
+                                 bool may_be_there,
+                                 KeyCount count,
+                                 const PushContext& context) {
+  RowSlot found = may_be_there ? index_.Find(key) : kNoRow;
   if (found == kNoRow && rules_.Gates(context.slot)) {
     Seen seen;
     if (!admission_->Touch(key, context.slot, count, context.step, context.event_time_s, &seen)) {
@@ -175,17 +205,7 @@ RowSlot EmbeddingTable::Touch(Key key, RowSlot found, KeyCount count, const Push
   if (found == kNoRow) {
     found = MakeRow(key);
   }
-  CopyIfPending(key, found);
-  MarkDirty(key, found);
-  if (cold_) {
-    referenced_.Set(found);
-  }
-  RowMeta& meta = rows_.meta(found);
-  meta.frequency = AddFrequency(meta.frequency, count);
-  meta.last_update = std::max(meta.last_update, context.event_time_s);
-  if (rules_.NeedsLife()) {
-    rules_.Touch(*rows_.life(found), context.slot, count, context.step, context.event_time_s);
-  }
+  TouchRow(key, found, count, context);
   return found;
 }
 

@@ -231,8 +231,11 @@ class EmbeddingTable {
                const PushContext& context,
                Missing* missing);
 
-  // The slot of the key's row, which is made if the key is admitted; kNoRow if it is not.
-  RowSlot Touch(Key key, RowSlot found, KeyCount count, const PushContext& context);
+  // The key's row is about to change: what is known of it beside value and state.
+  void TouchRow(Key key, RowSlot slot, KeyCount count, const PushContext& context);
+  // The same for a key that had no row when its block was looked up: its slot, where a row is made
+  // if the key is admitted; kNoRow if it is not. `may_be_there`: it may have come in this block.
+  RowSlot TouchNew(Key key, bool may_be_there, KeyCount count, const PushContext& context);
   // A slot for the key, which is in the index then; its row is whatever was there.
   RowSlot MakeSlot(Key key);
   RowSlot MakeRow(Key key);

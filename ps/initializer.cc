@@ -28,16 +28,28 @@ float Normal(uint64_t row_seed, uint32_t column, double scale) {
   return static_cast<float>(scale * normal);
 }
 
-float Element(const proto::Initializer& initializer, uint64_t row_seed, uint32_t column) {
+// Columns from `first` on.
+void FillColumns(const proto::Initializer& initializer,
+                 uint64_t row_seed,
+                 uint32_t first,
+                 std::span<float> columns) {
+  const double scale = initializer.scale();
   switch (initializer.kind()) {
     case proto::Initializer::CONSTANT:
-      return initializer.scale();
+      std::ranges::fill(columns, initializer.scale());
+      return;
     case proto::Initializer::UNIFORM:
-      return Uniform(row_seed, column, initializer.scale());
+      for (uint32_t i = 0; i < columns.size(); ++i) {
+        columns[i] = Uniform(row_seed, first + i, scale);
+      }
+      return;
     case proto::Initializer::NORMAL:
-      return Normal(row_seed, column, initializer.scale());
+      for (uint32_t i = 0; i < columns.size(); ++i) {
+        columns[i] = Normal(row_seed, first + i, scale);
+      }
+      return;
     default:
-      return 0.0F;
+      std::ranges::fill(columns, 0.0F);
   }
 }
 
@@ -51,9 +63,8 @@ void RowInitializer::Fill(Key key, std::span<float> value) const {
     const uint32_t left = dim_ - column;
     const uint32_t taken =
         initializer.columns() == 0 ? left : std::min(left, initializer.columns());
-    for (const uint32_t end = column + taken; column < end; ++column) {
-      value[column] = Element(initializer, row_seed, column);
-    }
+    FillColumns(initializer, row_seed, column, value.subspan(column, taken));
+    column += taken;
   }
   std::fill(value.begin() + column, value.end(), 0.0F);
 }

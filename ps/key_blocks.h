@@ -10,38 +10,43 @@
 
 namespace freshet::ps {
 
-// Works through keys in blocks, in three steps, so that the cache misses of many keys overlap:
-// the index's lines are fetched, a block later the rows', and a block later use(begin, keys of the
-// block, their slots) is called. What it does may make rows, but no row may go.
+// Works through keys in blocks, in four steps, so that the cache misses of many keys overlap: the
+// index's lines are fetched; then those that a few keys need besides; then the rows' lines, by
+// fetch(slot); then use(begin, keys of the block, their slots) is called. Each step is a block
+// behind the one before. What `use` does may make rows, but no row may go; none is made between the
+// look-up of a block's keys and its use.
 template <typename Fetch, typename Use>
 void ForEachBlock(const RowIndex& index, std::span<const Key> keys, Fetch fetch, Use use) {
-  std::array<std::array<uint64_t, RowIndex::kBlock>, 2> hashes;
-  std::array<std::array<RowSlot, RowIndex::kBlock>, 2> slots;
+  constexpr size_t kSteps = 3;  // between a block's first and its last
+  std::array<RowIndex::Search, kSteps> searches;
   const size_t blocks = (keys.size() + RowIndex::kBlock - 1) / RowIndex::kBlock;
   const auto block_of = [&](size_t block) {
     const size_t begin = block * RowIndex::kBlock;
     return keys.subspan(begin, std::min(RowIndex::kBlock, keys.size() - begin));
   };
-  for (size_t step = 0; step < blocks + 2; ++step) {
-    if (step >= 1 && step <= blocks) {
-      const size_t block = step - 1;
-      const size_t count = block_of(block).size();
-      index.Find(std::span(hashes[block % 2]).first(count),
-                 std::span(slots[block % 2]).first(count));
-      for (size_t i = 0; i < count; ++i) {
-        if (slots[block % 2][i] != kNoRow) {
-          fetch(slots[block % 2][i]);
+  // The last step comes first: it takes what was fetched while the others wait for memory, and
+  // leaves its place to the block that begins.
+  for (size_t step = 0; step < blocks + kSteps; ++step) {
+    if (step >= 3) {
+      const RowIndex::Search& search = searches[(step - 3) % kSteps];
+      use((step - 3) * RowIndex::kBlock,
+          block_of(step - 3),
+          std::span(search.slots).first(search.count));
+    }
+    if (step >= 2 && step - 2 < blocks) {
+      RowIndex::Search& search = searches[(step - 2) % kSteps];
+      index.FindFurther(search);
+      for (const RowSlot slot : std::span(search.slots).first(search.count)) {
+        if (slot != kNoRow) {
+          fetch(slot);
         }
       }
     }
-    if (step < blocks) {
-      index.Prepare(block_of(step), hashes[step % 2]);
+    if (step >= 1 && step - 1 < blocks) {
+      index.FindNear(searches[(step - 1) % kSteps]);
     }
-    if (step >= 2) {
-      const size_t block = step - 2;
-      use(block * RowIndex::kBlock,
-          block_of(block),
-          std::span(slots[block % 2]).first(block_of(block).size()));
+    if (step < blocks) {
+      index.Prepare(block_of(step), searches[step % kSteps]);
     }
   }
 }

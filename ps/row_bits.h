@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "ps/mapped_array.h"
+#include "ps/prefetch.h"
 
 namespace freshet::ps {
 
@@ -26,7 +27,7 @@ class RowBits {
 
   bool Test(RowSlot slot) const { return ((words_[slot / 64] >> (slot % 64)) & 1U) != 0; }
 
-  void Prefetch(RowSlot slot) const { __builtin_prefetch(&words_[slot / 64]); }
+  void Prefetch(RowSlot slot) const { ps::Prefetch(&words_[slot / 64]); }
 
   void Set(RowSlot slot) { words_[slot / 64] |= uint64_t{1} << (slot % 64); }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "ps/prefetch.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -46,9 +47,14 @@ uint64_t DisplacementOf(uint64_t word) {
 RowIndex::Layout::Layout(uint64_t bucket_count)
     : buckets(bucket_count),
       bits(static_cast<uint32_t>(std::bit_width(bucket_count)) - 1),
-      low_bits(bits - 4) {}
+      low_bits(bits - 4),
+      reciprocal(static_cast<uint64_t>(((Uint128{1} << (64 + bits)) - 1) / bucket_count)) {}
 
 // ---- cells
+
+inline uint64_t RowIndex::HomeIn(const Layout& layout, uint64_t hash) {
+  return static_cast<uint64_t>(Uint128{hash} * layout.buckets >> 64U);
+}
 
 RowIndex::Place RowIndex::PlaceIn(const Layout& layout, uint64_t hash) {
   const Uint128 product = Uint128{hash} * layout.buckets;
@@ -73,8 +79,34 @@ RowSlot RowIndex::SlotOf(const Layout& layout, uint64_t word, uint8_t high) {
 uint64_t RowIndex::HashOf(const Layout& layout, uint64_t bucket, uint64_t word) {
   const uint64_t home = bucket - DisplacementOf(word);
   const uint64_t code = (word & (kOneFurther - 1)) >> layout.low_bits;
-  const Uint128 product = Uint128{home} << 64U | code << layout.bits;
-  return static_cast<uint64_t>((product + layout.buckets - 1) / layout.buckets);
+  // The product divided by the buckets, rounded up. A division of 128 bits takes longer than all
+  // the rest of moving a cell. So first the product without its last bits times the reciprocal:
+  // this is too small by less than 6, of which the product that is still left then tells.
+  const uint64_t lower = code << layout.bits;
+  const uint64_t most = home << (63 - layout.bits) | lower >> (layout.bits + 1);
+  uint64_t hash = static_cast<uint64_t>(Uint128{most} * layout.reciprocal >> 63U);
+  const uint64_t left = lower - hash * layout.buckets;
+  for (uint64_t more = 0; more < 6; ++more) {
+    hash += left > more * layout.buckets ? 1 : 0;
+  }
+  return hash;
+}
+
+// No branch in the next two depends on a cell: none of them could be foreseen.
+size_t RowIndex::CellsIn(const Bucket& bucket) {
+  size_t count = 0;
+  for (const uint64_t word : bucket.words) {
+    count += word != 0 ? 1 : 0;
+  }
+  return count;
+}
+
+size_t RowIndex::Nearest(const Bucket& bucket) {
+  uint64_t nearest = UINT64_MAX;
+  for (size_t cell = 0; cell < kCells; ++cell) {
+    nearest = std::min(nearest, bucket.words[cell] >> 60U << 3U | cell);
+  }
+  return nearest & 7U;
 }
 
 uint64_t RowIndex::FirstHashOf(const Layout& layout, uint64_t home) {
@@ -83,81 +115,124 @@ uint64_t RowIndex::FirstHashOf(const Layout& layout, uint64_t home) {
 
 // ---- look-up
 
-void RowIndex::Prepare(std::span<const Key> keys, std::span<uint64_t> hashes) const {
+void RowIndex::Prepare(std::span<const Key> keys, Search& search) const {
+  FRESHET_DCHECK(keys.size() <= kBlock);
+  search.count = static_cast<uint32_t>(keys.size());
   for (size_t i = 0; i < keys.size(); ++i) {
-    hashes[i] = SplitMix64(keys[i]);
-    __builtin_prefetch(cells_.data() + PlaceOf(hashes[i]).home);
+    search.hashes[i] = SplitMix64(keys[i]);
+    Prefetch(cells_.data() + PlaceOf(search.hashes[i]).home);
   }
 }
 
-void RowIndex::Find(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const {
-  if (size_ == 0) {
-    std::fill_n(slots.begin(), hashes.size(), kNoRow);
-  } else if (HasAvx2()) {
-    FindAvx2(hashes, slots);
-  } else {
-    FindScalar(hashes, slots);
+void RowIndex::FindNear(Search& search) const {
+  if (size_ > 0 && HasAvx2()) {
+    FindNearAvx2(search);
+    return;
   }
-  if (!crowded_.empty()) {
-    for (size_t i = 0; i < hashes.size(); ++i) {
-      slots[i] = slots[i] == kNoRow ? FindCrowded(hashes[i]) : slots[i];
+  search.further_count = search.count;
+  for (uint32_t i = 0; i < search.count; ++i) {
+    search.further[i] = static_cast<uint8_t>(i);
+  }
+}
+
+void RowIndex::FindFurther(Search& search) const {
+  if (size_ > 0 && HasAvx2()) {
+    FindFurtherAvx2(search);
+  } else {
+    for (const uint8_t i : std::span(search.further).first(search.further_count)) {
+      search.slots[i] = FindHash(search.hashes[i]);
     }
   }
 }
 
+RowSlot RowIndex::Find(Key key) const {
+  return FindHash(SplitMix64(key));
+}
+
+RowSlot RowIndex::FindHash(uint64_t hash) const {
+  if (size_ == 0) {
+    return kNoRow;
+  }
+  const Place place = PlaceOf(hash);
+  const std::optional<Position> found = FindCell(place);
+  return found ? SlotAt(place, *found) : FindCrowded(hash);
+}
+
 RowSlot RowIndex::FindCrowded(uint64_t hash) const {
+  if (crowded_.empty()) {
+    return kNoRow;
+  }
   const auto found = crowded_.find(hash);
   return found == crowded_.end() ? kNoRow : found->second;
 }
 
-void RowIndex::FindScalar(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const {
-  for (size_t i = 0; i < hashes.size(); ++i) {
-    const Place place = PlaceOf(hashes[i]);
-    const std::optional<Position> found = FindCell(place);
-    slots[i] = kNoRow;
-    if (found) {
-      const Bucket& bucket = cells_[found->bucket];
-      slots[i] = SlotOf(*place.layout, bucket.words[found->cell], bucket.high[found->cell]);
-    }
-  }
+RowSlot RowIndex::SlotAt(const Place& place, const Position& at) const {
+  const Bucket& bucket = cells_[at.bucket];
+  return SlotOf(*place.layout, bucket.words[at.cell], bucket.high[at.cell]);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) void RowIndex::FindAvx2(std::span<const uint64_t> hashes,
-                                                        std::span<RowSlot> slots) const {
+// A bit for each cell whose word, but for the bits of the slot, is `wanted`.
+__attribute__((target("avx2"))) inline unsigned RowIndex::Matches(const Bucket& bucket,
+                                                                  uint64_t wanted,
+                                                                  uint32_t low_bits) {
   constexpr unsigned kAllCells = (1U << kCells) - 1;
   const __m256i zero = _mm256_setzero_si256();
-  for (size_t i = 0; i < hashes.size(); ++i) {
-    Place place = PlaceOf(hashes[i]);
-    const __m128i slot_bits = _mm_cvtsi32_si128(static_cast<int>(place.layout->low_bits));
-    slots[i] = kNoRow;
-    for (uint64_t at = place.home; at <= place.home + kFurthest; ++at) {
-      const Bucket& bucket = cells_[at];
-      const auto* const words = reinterpret_cast<const __m256i*>(bucket.words);
-      const __m256i wanted = _mm256_set1_epi64x(static_cast<int64_t>(place.word));
-      const __m256i first = _mm256_xor_si256(_mm256_load_si256(words), wanted);
-      const __m256i second = _mm256_xor_si256(_mm256_load_si256(words + 1), wanted);
-      const __m256i equal0 = _mm256_cmpeq_epi64(_mm256_srl_epi64(first, slot_bits), zero);
-      const __m256i equal1 = _mm256_cmpeq_epi64(_mm256_srl_epi64(second, slot_bits), zero);
-      const unsigned matches =
-          (static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal0))) |
-           static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal1))) << 4U) &
-          kAllCells;
-      if (matches != 0) {
-        const auto cell = static_cast<size_t>(std::countr_zero(matches));
-        slots[i] = SlotOf(*place.layout, bucket.words[cell], bucket.high[cell]);
-        break;
-      }
-      if (!IsFull(bucket)) {
-        break;
-      }
+  const __m128i slot_bits = _mm_cvtsi32_si128(static_cast<int>(low_bits));
+  const auto* const words = reinterpret_cast<const __m256i*>(bucket.words);
+  const __m256i word = _mm256_set1_epi64x(static_cast<int64_t>(wanted));
+  const __m256i first = _mm256_xor_si256(_mm256_load_si256(words), word);
+  const __m256i second = _mm256_xor_si256(_mm256_load_si256(words + 1), word);
+  const __m256i equal0 = _mm256_cmpeq_epi64(_mm256_srl_epi64(first, slot_bits), zero);
+  const __m256i equal1 = _mm256_cmpeq_epi64(_mm256_srl_epi64(second, slot_bits), zero);
+  return (static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal0))) |
+          static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal1))) << 4U) &
+         kAllCells;
+}
+
+// No branch depends on where a cell is: one in five lies behind its home, and no branch could
+// foresee which.
+__attribute__((target("avx2"))) void RowIndex::FindNearAvx2(Search& search) const {
+  constexpr unsigned kLastCell = 1U << (kCells - 1);
+  uint32_t further = 0;
+  for (uint32_t i = 0; i < search.count; ++i) {
+    const Place place = PlaceOf(search.hashes[i]);
+    const Bucket& bucket = cells_[place.home];
+    const unsigned matches = Matches(bucket, place.word, place.layout->low_bits);
+    const auto cell = static_cast<size_t>(std::countr_zero(matches | kLastCell));
+    search.slots[i] = SlotOf(*place.layout, bucket.words[cell], bucket.high[cell]);
+    const uint32_t missed = matches == 0 ? 1 : 0;
+    Prefetch(&bucket + missed);
+    search.further[further] = static_cast<uint8_t>(i);
+    further += missed;
+  }
+  search.further_count = further;
+}
+
+// From the home on: cells may have moved meanwhile.
+__attribute__((target("avx2"))) void RowIndex::FindFurtherAvx2(Search& search) const {
+  for (uint32_t n = 0; n < search.further_count; ++n) {
+    const uint32_t i = search.further[n];
+    Place place = PlaceOf(search.hashes[i]);
+    uint64_t at = place.home;
+    unsigned matches = Matches(cells_[at], place.word, place.layout->low_bits);
+    while (matches == 0 && IsFull(cells_[at]) && at < place.home + kFurthest) {
+      ++at;
       place.word += kOneFurther;
+      matches = Matches(cells_[at], place.word, place.layout->low_bits);
     }
+    const auto cell = static_cast<size_t>(std::countr_zero(matches));
+    search.slots[i] =
+        matches == 0 ? FindCrowded(search.hashes[i]) : SlotAt(place, {.bucket = at, .cell = cell});
   }
 }
 #else
-void RowIndex::FindAvx2(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const {
-  FindScalar(hashes, slots);
+void RowIndex::FindNearAvx2(Search& /*search*/) const {
+  FRESHET_UNREACHABLE();
+}
+
+void RowIndex::FindFurtherAvx2(Search& /*search*/) const {
+  FRESHET_UNREACHABLE();
 }
 #endif
 
@@ -178,22 +253,15 @@ std::optional<RowIndex::Position> RowIndex::FindCell(const Place& place) const {
   return std::nullopt;
 }
 
-RowSlot RowIndex::Find(Key key) const {
-  const uint64_t hash = SplitMix64(key);
-  RowSlot slot = kNoRow;
-  Find(std::span(&hash, 1), std::span(&slot, 1));
-  return slot;
-}
-
 // ---- change
 
 void RowIndex::Insert(Key key, RowSlot slot) {
-  if (layout_.buckets == 0) {
-    layout_ = Layout(kFirstBuckets);
+  if (layout().buckets == 0) {
+    layouts_[0] = Layout(kFirstBuckets);
     cells_.Resize(kFirstBuckets + kFurthest + 1);
   }
   ++size_;
-  if (!growing() && size_ * 100 > layout_.buckets * kCells * kFullPercent) {
+  if (!growing() && size_ * 100 > layout().buckets * kCells * kFullPercent) {
     StartGrowing();
   }
   if (growing()) {
@@ -205,7 +273,7 @@ void RowIndex::Insert(Key key, RowSlot slot) {
 void RowIndex::InsertHash(uint64_t hash, RowSlot slot) {
   for (std::optional<Homeless> homeless = Put(hash, slot); homeless;
        homeless = Put(homeless->hash, homeless->slot)) {
-    if (size_ * 100 < layout_.buckets * kCells * kHalfEmptyPercent) {
+    if (size_ * 100 < layout().buckets * kCells * kHalfEmptyPercent) {
       crowded_.emplace(homeless->hash, homeless->slot);
       return;
     }
@@ -213,25 +281,17 @@ void RowIndex::InsertHash(uint64_t hash, RowSlot slot) {
     if (!growing()) {
       StartGrowing();
     }
-    MoveHomes(layout_.buckets);
+    MoveHomes(layout().buckets);
   }
 }
 
 std::optional<RowIndex::Homeless> RowIndex::Put(uint64_t hash, RowSlot slot) {
   const Place place = PlaceOf(hash);
   Cell cell = MakeCell(place, slot);
-  for (uint64_t at = place.home;; ++at) {
+  uint64_t at = place.home;
+  for (; IsFull(cells_[at]); ++at) {
     Bucket& bucket = cells_[at];
-    size_t nearest = 0;
-    for (size_t i = 0; i < kCells; ++i) {
-      if (bucket.words[i] == 0) {
-        bucket.words[i] = cell.word;
-        bucket.high[i] = cell.high;
-        return std::nullopt;
-      }
-      nearest =
-          DisplacementOf(bucket.words[i]) < DisplacementOf(bucket.words[nearest]) ? i : nearest;
-    }
+    const size_t nearest = Nearest(bucket);
     if (DisplacementOf(bucket.words[nearest]) < DisplacementOf(cell.word)) {
       std::swap(bucket.words[nearest], cell.word);
       std::swap(bucket.high[nearest], cell.high);
@@ -242,6 +302,11 @@ std::optional<RowIndex::Homeless> RowIndex::Put(uint64_t hash, RowSlot slot) {
     }
     cell.word += kOneFurther;
   }
+  Bucket& bucket = cells_[at];
+  const size_t empty = CellsIn(bucket);
+  bucket.words[empty] = cell.word;
+  bucket.high[empty] = cell.high;
+  return std::nullopt;
 }
 
 RowSlot RowIndex::Erase(Key key) {
@@ -256,8 +321,7 @@ RowSlot RowIndex::Erase(Key key) {
     size_ -= crowded_.erase(hash);
     return slot;
   }
-  const Bucket& bucket = cells_[found->bucket];
-  const RowSlot slot = SlotOf(*place.layout, bucket.words[found->cell], bucket.high[found->cell]);
+  const RowSlot slot = SlotAt(place, *found);
   Remove(*found);
   --size_;
   return slot;
@@ -344,14 +408,14 @@ void RowIndex::ForEach(uint64_t first,
   if (size_ == 0) {
     return;
   }
-  const uint64_t first_home = PlaceIn(layout_, first).home;
-  const uint64_t last_home = PlaceIn(layout_, last).home;
+  const uint64_t first_home = PlaceIn(layout(), first).home;
+  const uint64_t last_home = PlaceIn(layout(), last).home;
   if (first_home < frontier_) {
-    VisitHomes(layout_, first_home, std::min(last_home, frontier_ - 1), first, last, visit);
+    VisitHomes(layout(), first_home, std::min(last_home, frontier_ - 1), first, last, visit);
   }
   if (growing() && last_home >= frontier_) {
-    const uint64_t from = std::max(first, FirstHashOf(layout_, frontier_));
-    VisitHomes(next_, PlaceIn(next_, from).home, PlaceIn(next_, last).home, from, last, visit);
+    const uint64_t from = std::max(first, FirstHashOf(layout(), frontier_));
+    VisitHomes(next(), PlaceIn(next(), from).home, PlaceIn(next(), last).home, from, last, visit);
   }
   for (const auto& [hash, slot] : crowded_) {
     if (hash >= first && hash <= last) {
@@ -374,10 +438,10 @@ uint64_t RowIndex::Walk(uint64_t from,
 // ---- growth
 
 void RowIndex::StartGrowing() {
-  next_ = Layout(layout_.buckets + layout_.buckets / 4);
-  frontier_ = layout_.buckets;
-  cells_.Resize(next_.buckets + kFurthest + 1);
-  if (layout_.buckets < kGrowInSteps) {
+  layouts_[1] = Layout(layout().buckets + layout().buckets * 3 / 10);
+  frontier_ = layout().buckets;
+  cells_.Resize(next().buckets + kFurthest + 1);
+  if (layout().buckets < kGrowInSteps) {
     FinishGrowing();
   }
 }
@@ -392,40 +456,41 @@ void RowIndex::MoveHomes(uint64_t homes) {
   }
 }
 
+// Of all homes that have not moved this is the last, and cells are in the order of their homes: so
+// what lies behind its first cell is its own too, and nothing else has to move up.
 void RowIndex::MoveHome(uint64_t home) {
-  Homeless moved[(kFurthest + 1) * kCells];
+  Cell moved[(kFurthest + 1) * kCells];
   size_t count = 0;
-  for (uint64_t at = home; at <= home + kFurthest;) {
+  bool was_full = true;
+  for (uint64_t at = home; was_full && at <= home + kFurthest; ++at) {
     Bucket& bucket = cells_[at];
-    const uint64_t displacement = at - home;
-    size_t cell = 0;
-    while (cell < kCells &&
-           (bucket.words[cell] == 0 || DisplacementOf(bucket.words[cell]) != displacement)) {
-      ++cell;
-    }
-    if (cell < kCells) {
-      moved[count++] = {.hash = HashOf(layout_, at, bucket.words[cell]),
-                        .slot = SlotOf(layout_, bucket.words[cell], bucket.high[cell])};
-      Remove({.bucket = at, .cell = cell});  // another one may have come to this place
-    } else if (IsFull(bucket)) {
-      ++at;
-    } else {
-      break;
+    was_full = IsFull(bucket);
+    size_t kept = 0;
+    for (size_t cell = 0; cell < kCells; ++cell) {
+      const Cell here{.word = std::exchange(bucket.words[cell], 0), .high = bucket.high[cell]};
+      if (here.word != 0 && DisplacementOf(here.word) != at - home) {
+        bucket.words[kept] = here.word;
+        bucket.high[kept++] = here.high;
+      } else if (here.word != 0) {
+        // As if it lay at home.
+        moved[count++] = {.word = here.word - (at - home) * kOneFurther, .high = here.high};
+      }
     }
   }
   frontier_ = home;
   for (size_t i = 0; i < count; ++i) {
-    InsertHash(moved[i].hash, moved[i].slot);
+    InsertHash(HashOf(layout(), home, moved[i].word),
+               SlotOf(layout(), moved[i].word, moved[i].high));
   }
 }
 
 void RowIndex::FinishGrowing() {
   std::vector<Homeless> moved;
-  VisitHomes(layout_, 0, frontier_ - 1, 0, UINT64_MAX, [&](Key key, RowSlot slot) {
+  VisitHomes(layout(), 0, frontier_ - 1, 0, UINT64_MAX, [&](Key key, RowSlot slot) {
     moved.push_back({.hash = SplitMix64(key), .slot = slot});
   });
   std::fill_n(cells_.data(), frontier_ + kFurthest, Bucket{});
-  layout_ = std::exchange(next_, Layout());
+  layouts_ = {next(), Layout()};
   frontier_ = UINT64_MAX;
   for (const Homeless& key : moved) {
     InsertHash(key.hash, key.slot);

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -31,19 +32,31 @@ namespace freshet::ps {
 // a bucket stand at its front; all buckets from a cell's home up to it are full; from bucket to
 // bucket cells are in the order of their homes.
 //
-// Homes are in the order of hashes. So the table grows by a quarter in place: from the last home
+// Homes are in the order of hashes. So the table grows by three tenths in place: from the last home
 // to the first, cells move up to where the larger number of buckets puts them, some with each
-// insertion. While that goes on, homes before frontier_ are where layout_ says, the others where
-// `next_buckets_` says. No insertion ever waits for the whole table.
+// insertion. While that goes on, homes before frontier_ are where layout() says, the others where
+// next() says. No insertion ever waits for the whole table.
 // Thread-safety: owner thread only.
 class RowIndex {
  public:
-  // A block of keys is looked up in two steps, so that the misses of many keys overlap: Prepare,
-  // then, when other work has been done, Find. slots[i] = the slot of keys[i], or kNoRow.
-  static constexpr size_t kBlock = 32;
-  void Prepare(std::span<const Key> keys, std::span<uint64_t> hashes) const;
-  void Find(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const;
+  // A block of keys is looked up in three steps, so that the misses of many keys overlap: Prepare,
+  // FindNear, FindFurther. Other work is done in between; it may insert keys, but erase none.
+  static constexpr size_t kBlock = 16;
 
+  struct Search {
+    uint32_t count;                       // of keys
+    uint32_t further_count;               // of keys not found by FindNear
+    std::array<uint8_t, kBlock> further;  // which
+    std::array<uint64_t, kBlock> hashes;
+    std::array<RowSlot, kBlock> slots;  // in the end, where each key's row is, or kNoRow
+  };
+
+  // At most kBlock keys.
+  void Prepare(std::span<const Key> keys, Search& search) const;
+  void FindNear(Search& search) const;
+  void FindFurther(Search& search) const;
+
+  // kNoRow if the key is not there.
   RowSlot Find(Key key) const;
 
   // The key is not there yet. `slot` is below the largest number of keys that there ever were.
@@ -89,8 +102,9 @@ class RowIndex {
     Layout() = default;
 
     uint64_t buckets = 0;
-    uint32_t bits = 0;      // k
-    uint32_t low_bits = 0;  // of the slot, in the word: k - 4
+    uint32_t bits = 0;        // k
+    uint32_t low_bits = 0;    // of the slot, in the word: k - 4
+    uint64_t reciprocal = 0;  // (2^(64 + k) - 1) / buckets
   };
 
   // Where to look for a key: the word that its cell would have at home, slot bits zero.
@@ -117,12 +131,19 @@ class RowIndex {
     RowSlot slot;
   };
 
-  bool growing() const { return next_.buckets != 0; }
+  const Layout& layout() const { return layouts_[0]; }
 
+  // While it grows; else no buckets.
+  const Layout& next() const { return layouts_[1]; }
+
+  bool growing() const { return next().buckets != 0; }
+
+  // By an index, not a branch: while the table grows none could be foreseen.
   Place PlaceOf(uint64_t hash) const {
-    const Place place = PlaceIn(layout_, hash);
-    return place.home < frontier_ ? place : PlaceIn(next_, hash);
+    return PlaceIn(layouts_[HomeIn(layout(), hash) < frontier_ ? 0 : 1], hash);
   }
+
+  static uint64_t HomeIn(const Layout& layout, uint64_t hash);
 
   static Place PlaceIn(const Layout& layout, uint64_t hash);
   static Cell MakeCell(const Place& place, RowSlot slot);
@@ -133,10 +154,16 @@ class RowIndex {
 
   static bool IsFull(const Bucket& bucket) { return bucket.words[kCells - 1] != 0; }
 
-  RowSlot FindCrowded(uint64_t hash) const;
-  void FindScalar(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const;
-  void FindAvx2(std::span<const uint64_t> hashes, std::span<RowSlot> slots) const;
+  static size_t CellsIn(const Bucket& bucket);
+  // The first cell of those that are least far from their homes. The bucket is full.
+  static size_t Nearest(const Bucket& bucket);
 
+  RowSlot FindHash(uint64_t hash) const;
+  RowSlot FindCrowded(uint64_t hash) const;
+  RowSlot SlotAt(const Place& place, const Position& at) const;
+  static unsigned Matches(const Bucket& bucket, uint64_t wanted, uint32_t low_bits);
+  void FindNearAvx2(Search& search) const;
+  void FindFurtherAvx2(Search& search) const;
   std::optional<Position> FindCell(const Place& place) const;
   void InsertHash(uint64_t hash, RowSlot slot);
   std::optional<Homeless> Put(uint64_t hash, RowSlot slot);
@@ -155,9 +182,8 @@ class RowIndex {
   void FinishGrowing();
 
   MappedArray<Bucket> cells_;
-  Layout layout_;
-  Layout next_;                                     // while it grows; else no buckets
-  uint64_t frontier_ = UINT64_MAX;                  // homes of layout_ from here on have moved
+  std::array<Layout, 2> layouts_;
+  uint64_t frontier_ = UINT64_MAX;                  // homes of layout() from here on have moved
   size_t size_ = 0;                                 // crowded_ included
   absl::flat_hash_map<uint64_t, RowSlot> crowded_;  // by hash
 };

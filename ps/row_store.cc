@@ -58,11 +58,7 @@ void RowStore::TakeTail() {
 void RowStore::Resize(size_t slots) {
   slots_ = slots;
   values_.Resize(slots * shape_.value_bytes);
-  states_.Resize(slots * shape_.state_dim);
-  metas_.Resize(slots);
-  if (shape_.has_life) {
-    lives_.Resize(slots);
-  }
+  rests_.Resize(slots * rest_bytes_);
   live_.Resize(slots);
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/feature_life.h"
 #include "ps/mapped_array.h"
+#include "ps/prefetch.h"
 #include "ps/row_bits.h"
 
 namespace freshet::ps {
@@ -28,16 +29,21 @@ struct RowShape {
   bool has_life = false;  // a FeatureLife
 };
 
-// The memory of rows. Values, states, metadata and lives lie in an array each, so that a look-up
-// touches the lines of the value alone, and no padding is needed. A slot that was freed is used
-// again before a new one, the lowest first; TakeTail gives the memory of the last ones back.
+// The memory of rows. Values lie in an array of their own, so that a look-up touches the lines of
+// the value alone and the pages of all values are as few as can be. The rest of a row, which only
+// updates touch, lies side by side in another one: metadata, life, state. There is no padding. A
+// slot that was freed is used again before a new one, the lowest first; TakeTail gives the memory
+// of the last ones back.
 // Keys are known to the RowIndex. At most 2^32 - 2 rows.
 //
 // Pointers and references hold until the next Allocate or TakeTail.
 // Thread-safety: owner thread only.
 class RowStore {
  public:
-  explicit RowStore(const RowShape& shape) : shape_(shape) {}
+  explicit RowStore(const RowShape& shape)
+      : shape_(shape),
+        state_at_(sizeof(RowMeta) + (shape.has_life ? sizeof(FeatureLife) : 0)),
+        rest_bytes_(state_at_ + shape.state_dim * sizeof(float)) {}
 
   // The slot of a new row; its parts are whatever was there.
   RowSlot Allocate();
@@ -47,18 +53,25 @@ class RowStore {
 
   const std::byte* value(RowSlot slot) const { return values_.data() + slot * shape_.value_bytes; }
 
-  float* state(RowSlot slot) { return states_.data() + slot * shape_.state_dim; }
+  float* state(RowSlot slot) { return reinterpret_cast<float*>(rest(slot) + state_at_); }
 
-  const float* state(RowSlot slot) const { return states_.data() + slot * shape_.state_dim; }
+  const float* state(RowSlot slot) const {
+    return reinterpret_cast<const float*>(rest(slot) + state_at_);
+  }
 
-  RowMeta& meta(RowSlot slot) { return metas_[slot]; }
+  RowMeta& meta(RowSlot slot) { return *reinterpret_cast<RowMeta*>(rest(slot)); }
 
-  const RowMeta& meta(RowSlot slot) const { return metas_[slot]; }
+  const RowMeta& meta(RowSlot slot) const { return *reinterpret_cast<const RowMeta*>(rest(slot)); }
 
   // Null if rows have none.
-  FeatureLife* life(RowSlot slot) { return shape_.has_life ? &lives_[slot] : nullptr; }
+  FeatureLife* life(RowSlot slot) {
+    return shape_.has_life ? reinterpret_cast<FeatureLife*>(rest(slot) + sizeof(RowMeta)) : nullptr;
+  }
 
-  const FeatureLife* life(RowSlot slot) const { return shape_.has_life ? &lives_[slot] : nullptr; }
+  const FeatureLife* life(RowSlot slot) const {
+    return shape_.has_life ? reinterpret_cast<const FeatureLife*>(rest(slot) + sizeof(RowMeta))
+                           : nullptr;
+  }
 
   RowParts parts(RowSlot slot) const {
     return {.meta = &meta(slot), .life = life(slot), .value = value(slot), .state = state(slot)};
@@ -72,12 +85,7 @@ class RowStore {
   // All parts, to be changed.
   void PrefetchRow(RowSlot slot) const {
     PrefetchLines(value(slot), shape_.value_bytes);
-    PrefetchLines(reinterpret_cast<const std::byte*>(state(slot)),
-                  shape_.state_dim * sizeof(float));
-    __builtin_prefetch(&metas_[slot]);
-    if (shape_.has_life) {
-      __builtin_prefetch(&lives_[slot]);
-    }
+    PrefetchLines(rest(slot), rest_bytes_);
   }
 
   // Slots that memory has been taken for: the size of bitmaps over rows.
@@ -111,17 +119,21 @@ class RowStore {
     const std::byte* const end = from + (bytes < kPrefetchBytes ? bytes : kPrefetchBytes);
     // A row may begin and end in the middle of a line.
     for (from -= reinterpret_cast<uintptr_t>(from) % kLineBytes; from < end; from += kLineBytes) {
-      __builtin_prefetch(from);
+      Prefetch(from);
     }
   }
+
+  std::byte* rest(RowSlot slot) { return rests_.data() + slot * rest_bytes_; }
+
+  const std::byte* rest(RowSlot slot) const { return rests_.data() + slot * rest_bytes_; }
 
   void Resize(size_t slots);
 
   const RowShape shape_;
+  const size_t state_at_;  // in the rest of a row
+  const size_t rest_bytes_;
   MappedMemory values_;
-  MappedArray<float> states_;
-  MappedArray<RowMeta> metas_;
-  MappedArray<FeatureLife> lives_;
+  MappedMemory rests_;
   RowBits live_;
   size_t slots_ = 0;
   size_t used_ = 0;

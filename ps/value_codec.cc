@@ -27,11 +27,7 @@ void Draw(uint64_t seed, size_t first, std::span<uint16_t> random) {
 
 }  // namespace
 
-void ValueCodec::Read(const std::byte* stored, std::span<float> value) const {
-  if (is_float()) {
-    std::memcpy(value.data(), stored, value.size_bytes());
-    return;
-  }
+void ValueCodec::ReadHalves(const std::byte* stored, std::span<float> value) const {
   const std::span halves(reinterpret_cast<const uint16_t*>(stored), value.size());
   type_ == proto::F16 ? FromF16(halves, value) : FromBf16(halves, value);
 }

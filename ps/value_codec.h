@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "common/key.h"
@@ -20,7 +21,14 @@ class ValueCodec {
   // Stored as they are: what is stored may be used in place.
   bool is_float() const { return type_ == proto::F32; }
 
-  void Read(const std::byte* stored, std::span<float> value) const;
+  // Inline where it is a copy: a call for each row would cost as much.
+  void Read(const std::byte* stored, std::span<float> value) const {
+    if (is_float()) {
+      CopyFloats(stored, value);
+    } else {
+      ReadHalves(stored, value);
+    }
+  }
 
   // Rounds to one of the two nearest values, by chance in proportion (Gupta et al. 2015): small
   // steps are not lost. The chance follows from the seed, the key, and how often the row has been
@@ -37,6 +45,21 @@ class ValueCodec {
   void RoundNearest(std::span<float> value) const;
 
  private:
+  // A line at a time.
+  static void CopyFloats(const std::byte* stored, std::span<float> value) {
+    constexpr size_t kFloats = 16;
+    size_t done = 0;
+    for (; done + kFloats <= value.size(); done += kFloats) {
+      std::memcpy(&value[done], stored + done * sizeof(float), kFloats * sizeof(float));
+    }
+    if (done < value.size()) {
+      std::memcpy(
+          &value[done], stored + done * sizeof(float), (value.size() - done) * sizeof(float));
+    }
+  }
+
+  void ReadHalves(const std::byte* stored, std::span<float> value) const;
+
   const proto::ValueType type_;
   const uint32_t dim_;
   const uint64_t seed_;

@@ -84,11 +84,6 @@ uint16_t DayOf(uint64_t event_time_s) {
       std::min<uint64_t>(event_time_s / kSecondsPerDay, std::numeric_limits<uint16_t>::max()));
 }
 
-uint32_t AddFrequency(uint32_t frequency, KeyCount count) {
-  const uint64_t sum = uint64_t{frequency} + static_cast<uint64_t>(count.shows);
-  return static_cast<uint32_t>(std::min<uint64_t>(sum, std::numeric_limits<uint32_t>::max()));
-}
-
 FeatureRules::FeatureRules(const proto::EmbeddingVariable& variable)
     : policy_(variable.policy()), admit_seed_(SplitMix64(variable.seed() ^ kAdmitSalt)) {
   rules_.push_back(Compile(VariableRules(policy_)));

@@ -1,5 +1,7 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -38,7 +40,10 @@ struct Seen {
 uint16_t DayOf(uint64_t event_time_s);
 
 // Samples that had the key, added to how many had it before; stops at 2^32 - 1.
-uint32_t AddFrequency(uint32_t frequency, KeyCount count);
+inline uint32_t AddFrequency(uint32_t frequency, KeyCount count) {
+  const uint64_t sum = uint64_t{frequency} + static_cast<uint64_t>(count.shows);
+  return static_cast<uint32_t>(std::min<uint64_t>(sum, std::numeric_limits<uint32_t>::max()));
+}
 
 // The feature policy of one variable, compiled: which keys get a row, which rows go, which are for
 // serving. docs/features.md has the formulas.

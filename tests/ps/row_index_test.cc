@@ -30,6 +30,9 @@ class RandomRun {
       if (i % 9'973 == 0) {
         CheckWalk();
       }
+      if (i % 997 == 0) {
+        CheckBlock();
+      }
     }
     CheckWalk();
     for (const auto& [key, slot] : model_) {
@@ -80,6 +83,30 @@ class RandomRun {
         keys_.empty() || random_() % 2 == 0 ? random_() : keys_[random_() % keys_.size()];
     const auto found = model_.find(key);
     REQUIRE(index_.Find(key) == (found == model_.end() ? kNoRow : found->second));
+  }
+
+  // Keys that come between the steps make the table grow, or displace those that are looked for.
+  void CheckBlock() {
+    std::vector<Key> block;
+    for (size_t i = 0; i < RowIndex::kBlock; ++i) {
+      block.push_back(keys_.empty() || i % 4 == 0 ? NewKey() : keys_[random_() % keys_.size()]);
+    }
+    RowIndex::Search search;
+    index_.Prepare(block, search);
+    InsertSome();
+    index_.FindNear(search);
+    InsertSome();
+    index_.FindFurther(search);
+    for (size_t i = 0; i < block.size(); ++i) {
+      const auto found = model_.find(block[i]);
+      REQUIRE(search.slots[i] == (found == model_.end() ? kNoRow : found->second));
+    }
+  }
+
+  void InsertSome() {
+    for (size_t i = 0; i < 50; ++i) {
+      Insert(NewKey());
+    }
   }
 
   // In steps, and by ranges of hashes: each key once, and no other.
