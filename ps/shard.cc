@@ -1,6 +1,5 @@
 #include "ps/shard.h"
 
-#include <fmt/format.h>
 #include <spdlog/logger.h>
 
 #include <algorithm>
@@ -14,12 +13,6 @@ namespace {
 
 // Rows between two looks at the queue: some 0.1 ms.
 constexpr size_t kSliceRows = 1000;
-
-// A little over its budget a shard brings rows down in small slices, between requests. When it is
-// further over than this part of the budget, requests wait.
-constexpr uint64_t kGracePart = 32;
-// Rows that the clock looks at in one slice.
-constexpr size_t kDemoteRows = 4096;
 
 // Says nothing that the versions before do not say.
 bool IsEmpty(const EmbeddingRows& rows) {
@@ -43,6 +36,7 @@ void Shard::Clear(Epoch epoch, const Ownership& ownership) {
   embeddings_.clear();
   dense_.clear();
   demoting_ = 0;
+  budget_is_too_small_ = false;
   failed_ = absl::OkStatus();
   epoch_ = epoch;
   ownership_ = ownership;
@@ -56,8 +50,11 @@ Status Shard::CheckEpoch(Epoch epoch) const {
 }
 
 void Shard::Fail(const Status& why) {
-  Log().error("rows are lost, epoch {} cannot go on: {}", epoch_.value(), MessageOf(why));
+  Log().error("epoch {} cannot go on: {}", epoch_.value(), MessageOf(why));
   failed_ = why;
+  if (copy_done_) {
+    std::exchange(copy_done_, nullptr)(why);
+  }
 }
 
 void Shard::Declare(const proto::ModelSpec& model) {
@@ -126,7 +123,7 @@ Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
       picked,
       tombstones,
       [this](Key key) { return OwnsKey(key); },
-      [this]() -> Status { return DemoteTo(0, ColdTable::WhenBusy::kWait).status(); });
+      [this]() -> Status { return DemoteTo(0, ColdTable::WhenBusy::kWait); });
 }
 
 Status Shard::LoadDense(const DenseTensor& tensor) {
@@ -158,62 +155,6 @@ void Shard::StartCopy(CopyDone done) {
 bool Shard::WorkBetween() {
   const bool over_budget = KeepBudget();
   return (copy_done_ ? CopySlice() : TidySlice()) || over_budget;
-}
-
-uint64_t Shard::BytesOverBudget() const {
-  if (storage_.store == nullptr) {
-    return 0;
-  }
-  uint64_t bytes = 0;
-  for (const auto& table : embeddings_) {
-    bytes += table->bytes_in_use();
-  }
-  for (const auto& table : dense_) {
-    bytes += table == nullptr ? 0 : table->bytes();
-  }
-  return bytes - std::min(bytes, storage_.hot_bytes);
-}
-
-Status Shard::DemoteSlice(uint64_t over, ColdTable::WhenBusy when_busy) {
-  EmbeddingTable& table = *embeddings_[demoting_ % embeddings_.size()];
-  const size_t rows = over / table.bytes_per_row() + 1;
-  FRESHET_ASSIGN_OR_RETURN(const EmbeddingTable::Demotion demotion,
-                           table.Demote(std::min(rows, kDemoteRows), when_busy));
-  demoting_ += demotion.wrapped ? 1 : 0;
-  return absl::OkStatus();
-}
-
-StatusOr<bool> Shard::DemoteTo(uint64_t allowed, ColdTable::WhenBusy when_busy) {
-  // Twice around, everything that can go has gone: then the rest is not rows.
-  const size_t last = demoting_ + 2 * embeddings_.size() + 1;
-  uint64_t over = BytesOverBudget();
-  for (; over > allowed && demoting_ < last; over = BytesOverBudget()) {
-    FRESHET_RETURN_IF_ERROR(DemoteSlice(over, when_busy));
-  }
-  return over <= allowed;
-}
-
-// True: there is more to do.
-bool Shard::KeepBudget() {
-  const uint64_t over = BytesOverBudget();
-  if (over == 0 || embeddings_.empty() || !failed_.ok()) {
-    return false;
-  }
-  const uint64_t grace = storage_.hot_bytes / kGracePart;
-  const Status status = over > grace ? DemoteTo(grace, ColdTable::WhenBusy::kWait).status()
-                                     : DemoteSlice(over, ColdTable::WhenBusy::kFail);
-  const bool full = absl::IsResourceExhausted(status);
-  if (full != disk_is_full_) {
-    disk_is_full_ = full;
-    Log().warn("{}",
-               full ? fmt::format("rows stay in memory, which grows beyond its budget: {}",
-                                  MessageOf(status))
-                    : "rows go down to disk again");
-  }
-  if (!status.ok() && !full && !absl::IsUnavailable(status)) {
-    Fail(status);
-  }
-  return status.ok() && BytesOverBudget() > 0;
 }
 
 bool Shard::TidySlice() {

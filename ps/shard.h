@@ -99,13 +99,13 @@ class Shard {
   bool OwnsKey(Key key) const;
   ShardCut TakeCut();
 
-  // Memory in use beyond what is allowed.
+  // ps/shard_storage.cc. Memory in use beyond what is allowed.
   uint64_t BytesOverBudget() const;
-  // Brings rows down until at most `allowed` bytes are over; false: some still are, try again
-  // later.
-  StatusOr<bool> DemoteTo(uint64_t allowed, ColdTable::WhenBusy when_busy);
-  // One slice of it, where the clock of all tables has come to.
+  bool HasHotRows() const;
   Status DemoteSlice(uint64_t over, ColdTable::WhenBusy when_busy);
+  // Brings rows down until at most `allowed` bytes are over, or no row is left in memory.
+  Status DemoteTo(uint64_t allowed, ColdTable::WhenBusy when_busy);
+  // Some of it, between requests. True: there is more to do.
   bool KeepBudget();
 
   EvictedRows CountEvicted() const;
@@ -122,6 +122,7 @@ class Shard {
   size_t copying_ = 0;                              // index into embeddings_
   size_t demoting_ = 0;                             // index into embeddings_, modulo their number
   bool disk_is_full_ = false;                       // when rows were to go down last
+  bool budget_is_too_small_ = false;                // said so in this epoch
 
   std::atomic<uint64_t> published_rows_ = 0;
   std::atomic<uint64_t> published_cold_rows_ = 0;
