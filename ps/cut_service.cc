@@ -9,25 +9,18 @@
 
 #include "common/rpc/typed.h"
 #include "ps/cut_columns.h"
+#include "ps/storage.h"
 
 namespace freshet::ps {
-namespace {
-
-// Some 40 MB with 16 floats and as many of state.
-constexpr size_t kColdRowsInPart = 256 * 1024;
-
-}  // namespace
-
-// Gathers the part files of a version, one answer per owner thread.
+// Gathers the part files of a version. What follows the responder is the writing thread's.
 struct CutService::PartCollector {
   std::shared_ptr<Session> session;
   uint64_t version = 0;
   std::chrono::nanoseconds start;
   rpc::Responder respond;
 
-  std::mutex mutex;
-  size_t remaining = 0;
-  Status first_error;
+  size_t remaining = 0;  // owner threads
+  Status status;
   std::vector<Parts> parts;  // by thread
 };
 
@@ -42,6 +35,7 @@ CutService::CutService(const PsOptions& options,
       metrics_(metrics),
       clock_(clock),
       files_(files),
+      piece_bytes_(ShareOf(options.storage, options.owner_threads).piece_bytes),
       log_(files, options.log_directory) {}
 
 void CutService::Register(rpc::Server& server) {
@@ -140,54 +134,69 @@ void CutService::WriteCut(const proto::WriteCutRequest& request, rpc::Responder 
 
 void CutService::CopyAndWrite(const std::shared_ptr<PartCollector>& collector) {
   for (uint32_t thread = 0; thread < owners_.size(); ++thread) {
-    owners_[thread]->Post([this, collector, thread](Shard& shard) {
-      if (const Status status = shard.CheckEpoch(collector->session->epoch()); !status.ok()) {
-        FinishShard(*collector, thread, status);
-        return;
-      }
-      shard.StartCopy([this, collector, thread](StatusOr<ShardCut> copied) {
-        if (!copied.ok()) {
-          FinishShard(*collector, thread, copied.status());
-          return;
-        }
+    const auto take = [this, collector, thread](StatusOr<CutPiece> piece) {
+      if (piece.ok() && piece->last) {
         metrics_.cut_copy_seconds.Observe(SecondsSince(collector->start));
-        writer_.Post([this, collector, thread, cut = *std::move(copied)]() mutable {
-          FinishShard(*collector, thread, WriteShard(*collector, thread, std::move(cut)));
-        });
+      }
+      writer_.Post([this, collector, thread, piece = std::move(piece)]() mutable {
+        WritePiece(*collector, thread, std::move(piece));
       });
+    };
+    owners_[thread]->Post([collector, take](Shard& shard) {
+      if (const Status status = shard.CheckEpoch(collector->session->epoch()); !status.ok()) {
+        take(status);
+      } else {
+        shard.StartCopy(take);
+      }
     });
   }
 }
 
-// First what was in memory, with the tombstones: they are applied before the rows. Then the rows
-// on disk, some at a time, so that the memory that a cut takes does not grow with them.
-StatusOr<CutService::Parts> CutService::WriteShard(const PartCollector& collector,
-                                                   uint32_t thread,
-                                                   ShardCut cut) {
-  Parts parts;
-  const auto write = [&](PartContents contents) -> Status {
-    if (contents.embeddings.empty() && contents.dense.empty()) {
-      return absl::OkStatus();
-    }
-    FRESHET_ASSIGN_OR_RETURN(
-        proto::PartFile part,
-        WritePartFile(collector, PartName(collector, thread, parts.size()), std::move(contents)));
-    parts.push_back(std::move(part));
-    return absl::OkStatus();
-  };
-  FRESHET_RETURN_IF_ERROR(write(std::move(cut.contents)));
-  for (const std::unique_ptr<ColdColumns>& cold : cut.cold) {
+void CutService::WritePiece(PartCollector& collector, uint32_t thread, StatusOr<CutPiece> piece) {
+  Status status = piece.status();
+  if (status.ok() && collector.status.ok()) {
+    status = WriteContents(collector, thread, std::move(piece->contents));
+  }
+  if (status.ok() && collector.status.ok()) {
+    status = WriteCold(collector, thread, piece->cold);
+  }
+  collector.status.Update(status);
+  if (!piece.ok() || piece->last) {
+    FinishShard(collector);
+  } else {
+    owners_[thread]->Post([](Shard& shard) { shard.PieceWritten(); });
+  }
+}
+
+// Some rows at a time, so that the memory that a cut takes does not grow with those on disk.
+Status CutService::WriteCold(PartCollector& collector,
+                             uint32_t thread,
+                             std::span<const std::unique_ptr<ColdColumns>> tables) {
+  for (const std::unique_ptr<ColdColumns>& cold : tables) {
     while (true) {
-      FRESHET_ASSIGN_OR_RETURN(EmbeddingRows rows, cold->Next(kColdRowsInPart));
+      FRESHET_ASSIGN_OR_RETURN(EmbeddingRows rows, cold->Next(piece_bytes_));
       if (rows.keys.empty()) {
         break;
       }
       PartContents contents;
       contents.embeddings.push_back(std::move(rows));
-      FRESHET_RETURN_IF_ERROR(write(std::move(contents)));
+      FRESHET_RETURN_IF_ERROR(WriteContents(collector, thread, std::move(contents)));
     }
   }
-  return parts;
+  return absl::OkStatus();
+}
+
+// Nothing has no file.
+Status CutService::WriteContents(PartCollector& collector, uint32_t thread, PartContents contents) {
+  if (contents.embeddings.empty() && contents.dense.empty()) {
+    return absl::OkStatus();
+  }
+  Parts& parts = collector.parts[thread];
+  FRESHET_ASSIGN_OR_RETURN(
+      proto::PartFile part,
+      WritePartFile(collector, PartName(collector, thread, parts.size()), std::move(contents)));
+  parts.push_back(std::move(part));
+  return absl::OkStatus();
 }
 
 StatusOr<proto::PartFile> CutService::WritePartFile(const PartCollector& collector,
@@ -216,23 +225,15 @@ std::string CutService::PartName(const PartCollector& collector, uint32_t thread
                      number == 0 ? "" : fmt::format("-{}", number));
 }
 
-void CutService::FinishShard(PartCollector& collector, uint32_t thread, StatusOr<Parts> parts) {
-  {
-    const std::lock_guard lock(collector.mutex);
-    collector.first_error.Update(parts.status());
-    if (parts.ok()) {
-      collector.parts[thread] = *std::move(parts);
-    }
-    if (--collector.remaining > 0) {
-      return;
-    }
+void CutService::FinishShard(PartCollector& collector) {
+  if (--collector.remaining > 0) {
+    return;
   }
-  // The last one; nobody else touches the collector any more.
   Parts all;
   for (Parts& of_thread : collector.parts) {
     std::move(of_thread.begin(), of_thread.end(), std::back_inserter(all));
   }
-  Status status = collector.first_error;
+  Status status = collector.status;
   status.Update(collector.session->cut().EndWrite(collector.version,
                                                   status.ok() ? std::optional(all) : std::nullopt));
   if (!status.ok()) {

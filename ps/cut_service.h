@@ -17,8 +17,8 @@
 namespace freshet::ps {
 
 // Answers the three requests of a cut. Owner threads copy rows into columns; a thread of the
-// service sorts and writes them, a part file per owner thread, and
-// more if there are rows on disk. Thread-safety: any thread. What is
+// service sorts and writes them, a part file for each piece of an owner
+// thread's rows. Thread-safety: any thread. What is
 // passed to the constructor outlives the service, and the owner threads have ended before the
 // service does.
 class CutService {
@@ -43,12 +43,16 @@ class CutService {
 
   void CopyAndWrite(const std::shared_ptr<PartCollector>& collector);
   // On the writing thread.
-  StatusOr<Parts> WriteShard(const PartCollector& collector, uint32_t thread, ShardCut cut);
+  void WritePiece(PartCollector& collector, uint32_t thread, StatusOr<CutPiece> piece);
+  Status WriteCold(PartCollector& collector,
+                   uint32_t thread,
+                   std::span<const std::unique_ptr<ColdColumns>> tables);
+  Status WriteContents(PartCollector& collector, uint32_t thread, PartContents contents);
   StatusOr<proto::PartFile> WritePartFile(const PartCollector& collector,
                                           const std::string& name,
                                           PartContents contents);
   static std::string PartName(const PartCollector& collector, uint32_t thread, size_t number);
-  void FinishShard(PartCollector& collector, uint32_t thread, StatusOr<Parts> parts);
+  static void FinishShard(PartCollector& collector);
   double SecondsSince(std::chrono::nanoseconds start) const;
 
   CurrentSession& current_;
@@ -56,6 +60,7 @@ class CutService {
   PsMetrics& metrics_;
   const Clock& clock_;
   FileSystem& files_;
+  const uint64_t piece_bytes_;
   const VersionLog log_;
   std::mutex order_mutex_;  // a change of CutState, and what it posts to the owner threads
   TaskThread writer_;

@@ -171,7 +171,13 @@ class EmbeddingTable {
   CutSize BeginCut(bool full);
   // Copies up to `max_rows` rows of the cut; false when none is left.
   bool CopyCut(size_t max_rows);
-  // What was copied, in no particular order; once, after the last CopyCut.
+
+  // Of what was copied and not taken yet.
+  size_t copied_bytes() const { return cut_.keys.size() * format_->column_bytes_per_row(); }
+
+  // What was copied so far, in no particular order; the first piece has the tombstones.
+  EmbeddingRows TakePiece();
+  // The rest, once, after the last CopyCut.
   EmbeddingRows TakeCut();
 
   // The cold rows of the cut, to be read on any thread; null without a store. Once.

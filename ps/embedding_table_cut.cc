@@ -7,6 +7,12 @@
 #include "ps/key_blocks.h"
 
 namespace freshet::ps {
+namespace {
+
+// Of the first columns of a cut; more of them grow as rows are copied.
+constexpr size_t kReservedRows = 64 * 1024;
+
+}  // namespace
 
 CutSize EmbeddingTable::BeginCut(bool full) {
   in_cut_ = true;
@@ -19,7 +25,7 @@ CutSize EmbeddingTable::BeginCut(bool full) {
   copy_next_ = 0;
   copy_walk_ = 0;
   copy_rows_done_ = false;
-  cut_ = format_->MakeColumns(size.rows);
+  cut_ = format_->MakeColumns(std::min<size_t>(size.rows, kReservedRows));
   cut_.tombstones.assign(changes_.tombstones().begin(), changes_.tombstones().end());
   cut_.clock = has_rules_ ? clock_ : StreamClock();
   if (cold_) {
@@ -62,6 +68,12 @@ void EmbeddingTable::CopyIfPending(Key key, RowSlot slot) {
     format_->Append(key, rows_.parts(slot), cut_);
     changes_.MarkCopied(slot);
   }
+}
+
+EmbeddingRows EmbeddingTable::TakePiece() {
+  EmbeddingRows piece = std::exchange(cut_, format_->MakeColumns(cut_.keys.size()));
+  cut_.clock = piece.clock;
+  return piece;
 }
 
 EmbeddingRows EmbeddingTable::TakeCut() {

@@ -17,11 +17,8 @@ namespace freshet::ps {
 namespace {
 
 OwnerThreads StartOwners(const PsOptions& options, ColdStore* store) {
-  ShardStorage storage{.store = store};
-  if (store != nullptr) {
-    storage.hot_bytes =
-        (options.storage.dram_bytes - store->memory_budget_bytes()) / options.owner_threads;
-  }
+  ShardStorage storage = ShareOf(options.storage, options.owner_threads);
+  storage.store = store;
   OwnerThreads owners;
   for (uint32_t thread = 0; thread < options.owner_threads; ++thread) {
     owners.push_back(std::make_unique<OwnerThread>(thread, storage));

@@ -43,6 +43,12 @@ class RowFormat {
 
   size_t record_bytes() const { return record_bytes_; }
 
+  // What a row takes in the columns of a part.
+  size_t column_bytes_per_row() const {
+    return sizeof(Key) + sizeof(RowMeta) + (rules_.NeedsLife() ? sizeof(FeatureLife) : 0) +
+           (dim_ + state_dim_) * sizeof(float);
+  }
+
   // record [record_bytes()], aligned to 4 bytes.
   RowParts PartsOf(const std::byte* record) const;
   void WriteRecord(const RowParts& row, std::byte* record) const;

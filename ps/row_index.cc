@@ -478,9 +478,9 @@ void RowIndex::MoveHome(uint64_t home) {
     }
   }
   frontier_ = home;
+  const Layout before = layout();  // one of them may end the growth, for want of a place
   for (size_t i = 0; i < count; ++i) {
-    InsertHash(HashOf(layout(), home, moved[i].word),
-               SlotOf(layout(), moved[i].word, moved[i].high));
+    InsertHash(HashOf(before, home, moved[i].word), SlotOf(before, moved[i].word, moved[i].high));
   }
 }
 

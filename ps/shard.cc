@@ -11,16 +11,6 @@
 namespace freshet::ps {
 namespace {
 
-// Rows between two looks at the queue: some 0.1 ms.
-constexpr size_t kSliceRows = 1000;
-
-// Says nothing that the versions before do not say.
-bool IsEmpty(const EmbeddingRows& rows) {
-  return rows.keys.empty() && rows.tombstones.empty() && rows.candidates.keys.empty() &&
-         rows.candidates.tombstones.empty() && rows.filter.blocks.empty() &&
-         rows.clock == StreamClock();
-}
-
 template <typename Tables>
 auto FindByName(Tables& tables, const std::string& name) {
   return std::find_if(tables.begin(), tables.end(), [&](const auto& table) {
@@ -52,9 +42,7 @@ Status Shard::CheckEpoch(Epoch epoch) const {
 void Shard::Fail(const Status& why) {
   Log().error("epoch {} cannot go on: {}", epoch_.value(), MessageOf(why));
   failed_ = why;
-  if (copy_done_) {
-    std::exchange(copy_done_, nullptr)(why);
-  }
+  GiveUpCopy(why);
 }
 
 void Shard::Declare(const proto::ModelSpec& model) {
@@ -131,30 +119,9 @@ Status Shard::LoadDense(const DenseTensor& tensor) {
   return found == dense_.end() ? absl::OkStatus() : (*found)->Load(tensor);
 }
 
-CutSize Shard::BeginCut(bool full) {
-  CutSize size;
-  for (const auto& table : embeddings_) {
-    const CutSize of_table = table->BeginCut(full);
-    size.rows += of_table.rows;
-    size.tombstones += of_table.tombstones;
-  }
-  for (const auto& table : dense_) {
-    if (table != nullptr) {
-      table->BeginCut(full);
-    }
-  }
-  return size;
-}
-
-void Shard::StartCopy(CopyDone done) {
-  FRESHET_CHECK(!copy_done_);
-  copy_done_ = std::move(done);
-  copying_ = 0;
-}
-
 bool Shard::WorkBetween() {
   const bool over_budget = KeepBudget();
-  return (copy_done_ ? CopySlice() : TidySlice()) || over_budget;
+  return (take_piece_ ? CopySlice() : TidySlice()) || over_budget;
 }
 
 bool Shard::TidySlice() {
@@ -164,54 +131,6 @@ bool Shard::TidySlice() {
     }
   }
   return false;
-}
-
-bool Shard::CopySlice() {
-  while (copying_ < embeddings_.size()) {
-    if (embeddings_[copying_]->CopyCut(kSliceRows)) {
-      return true;
-    }
-    ++copying_;
-  }
-  std::exchange(copy_done_, nullptr)(TakeCut());
-  return false;
-}
-
-ShardCut Shard::TakeCut() {
-  ShardCut cut;
-  PartContents& contents = cut.contents;
-  for (const auto& table : embeddings_) {
-    EmbeddingRows rows = table->TakeCut();
-    if (!IsEmpty(rows)) {
-      contents.embeddings.push_back(std::move(rows));
-    }
-    if (std::unique_ptr<ColdColumns> cold = table->TakeColdCut()) {
-      cut.cold.push_back(std::move(cold));
-    }
-  }
-  for (const auto& table : dense_) {
-    if (table == nullptr) {
-      continue;
-    }
-    if (std::optional<DenseTensor> tensor = table->TakeCut()) {
-      contents.dense.push_back(*std::move(tensor));
-    }
-  }
-  return cut;
-}
-
-void Shard::EndCut(bool committed) {
-  for (const auto& table : embeddings_) {
-    table->EndCut(committed);
-  }
-  for (const auto& table : dense_) {
-    if (table != nullptr) {
-      table->EndCut(committed);
-    }
-  }
-  if (copy_done_) {
-    std::exchange(copy_done_, nullptr)(Aborted("the cut ended before it was copied"));
-  }
 }
 
 std::vector<proto::VariableStats> Shard::Stats() const {

@@ -17,17 +17,20 @@
 
 namespace freshet::ps {
 
-// What a shard adds to a version.
-struct ShardCut {
+// Some of what a shard adds to a version. The tombstones of a variable come in its first piece,
+// with or before all of its rows.
+struct CutPiece {
   PartContents contents;
-  // Of each variable that has rows on disk: to be read on any thread.
+  bool last = false;
+  // In the last one, of each variable that has rows on disk: to be read on any thread.
   std::vector<std::unique_ptr<ColdColumns>> cold;
 };
 
 // What one owner thread may have in memory, and where the other rows go.
 struct ShardStorage {
-  ColdStore* store = nullptr;  // null: all rows stay in memory
-  uint64_t hot_bytes = 0;      // of tables and dense variables, if there is a store
+  ColdStore* store = nullptr;         // null: all rows stay in memory
+  uint64_t hot_bytes = 0;             // of tables and dense variables, if there is a store
+  uint64_t piece_bytes = 64U << 20U;  // of a cut; there are three of them at a time
 };
 
 // Everything that one owner thread owns: its rows of all embedding variables, for thread 0 also the
@@ -35,8 +38,9 @@ struct ShardStorage {
 // Thread-safety: owner thread only, but for what was published.
 class Shard {
  public:
-  // Gets what the shard adds to the version, or Aborted if the cut ended first.
-  using CopyDone = absl::AnyInvocable<void(StatusOr<ShardCut>)>;
+  // Gets what the shard adds to the version, a piece at a time up to the last; or an error, and
+  // then nothing more: Aborted if the cut ended first.
+  using TakePiece = absl::AnyInvocable<void(StatusOr<CutPiece>)>;
 
   explicit Shard(uint32_t thread, const ShardStorage& storage = {})
       : thread_(thread), storage_(storage) {}
@@ -68,10 +72,11 @@ class Shard {
 
   // A cut: flip, copy in slices, end.
   CutSize BeginCut(bool full);
-  void StartCopy(CopyDone done);
+  void StartCopy(TakePiece take);
+  // Said of each piece but the last: copying does not run ahead of writing by more than two.
+  void PieceWritten();
   // A slice of work that can wait: brings rows down to disk if they take more memory than they may;
-  // copies some rows if StartCopy asked for it, and calls `done` after the last one; else gives
-  // memory back. True: call again.
+  // copies some rows if StartCopy asked for it; else gives memory back. True: call again.
   bool WorkBetween();
   void EndCut(bool committed);
 
@@ -97,7 +102,8 @@ class Shard {
   bool CopySlice();
   bool TidySlice();
   bool OwnsKey(Key key) const;
-  ShardCut TakeCut();
+  CutPiece TakeLastPiece();
+  void GiveUpCopy(const Status& why);
 
   // ps/shard_storage.cc. Memory in use beyond what is allowed.
   uint64_t BytesOverBudget() const;
@@ -118,7 +124,8 @@ class Shard {
   std::vector<std::unique_ptr<EmbeddingTable>> embeddings_;
   std::vector<std::unique_ptr<DenseTable>> dense_;  // null: another shard's
   EvictedRows evicted_before_;                      // by tables of earlier epochs
-  CopyDone copy_done_;                              // set while a cut is being copied
+  TakePiece take_piece_;                            // set while a cut is being copied
+  size_t pieces_out_ = 0;                           // taken and not written yet
   size_t copying_ = 0;                              // index into embeddings_
   size_t demoting_ = 0;                             // index into embeddings_, modulo their number
   bool disk_is_full_ = false;                       // when rows were to go down last

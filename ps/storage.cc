@@ -12,9 +12,22 @@ namespace {
 constexpr uint64_t kStorePart = 8;
 // And this part, at most, is for the names of rows that changed and went down.
 constexpr uint64_t kMarksPart = 64;
+// Of what a thread may use for rows: a piece of a cut.
+constexpr uint64_t kPiecePart = 128;
 constexpr uint64_t kLeastStoreBytes = 1U << 20U;
 constexpr uint64_t kMostCacheBytes = 1024U << 20U;
 constexpr uint64_t kMostWriteBytes = 192U << 20U;
+
+ColdStoreOptions StoreOptionsOf(const StorageOptions& options) {
+  const uint64_t share = std::max(options.dram_bytes / kStorePart, kLeastStoreBytes);
+  ColdStoreOptions store;
+  store.directory = options.directory;
+  store.block_cache_bytes = std::min(share, kMostCacheBytes);
+  store.write_buffer_bytes = std::min(share, kMostWriteBytes);
+  store.marked_rows_per_table = std::min<uint64_t>(options.dram_bytes / kMarksPart / sizeof(Key),
+                                                   store.marked_rows_per_table);
+  return store;
+}
 
 }  // namespace
 
@@ -27,20 +40,16 @@ StatusOr<std::unique_ptr<ColdStore>> OpenStore(const StorageOptions& options) {
                            options.dram_bytes,
                            StorageOptions::kLeastDramBytes);
   }
-  const uint64_t share = std::max(options.dram_bytes / kStorePart, kLeastStoreBytes);
-  ColdStoreOptions store;
-  store.directory = options.directory;
-  store.block_cache_bytes = std::min(share, kMostCacheBytes);
-  store.write_buffer_bytes = std::min(share, kMostWriteBytes);
-  store.marked_rows_per_table = std::min<uint64_t>(options.dram_bytes / kMarksPart / sizeof(Key),
-                                                   store.marked_rows_per_table);
-  return ColdStore::Open(store);
+  return ColdStore::Open(StoreOptionsOf(options));
 }
 
-ShardStorage ShareOf(const StorageOptions& options, ColdStore* store, uint32_t owner_threads) {
-  ShardStorage share{.store = store};
-  if (store != nullptr) {
-    share.hot_bytes = (options.dram_bytes - store->memory_budget_bytes()) / owner_threads;
+ShardStorage ShareOf(const StorageOptions& options, uint32_t owner_threads) {
+  ShardStorage share;
+  if (!options.directory.empty()) {
+    const ColdStoreOptions store = StoreOptionsOf(options);
+    const uint64_t of_store = store.block_cache_bytes + store.write_buffer_bytes;
+    share.hot_bytes = (options.dram_bytes - std::min(options.dram_bytes, of_store)) / owner_threads;
+    share.piece_bytes = std::min(share.piece_bytes, share.hot_bytes / kPiecePart);
   }
   return share;
 }

@@ -13,7 +13,7 @@ namespace freshet::ps {
 // Null if all rows are in memory. InvalidArgument: too little memory. Otherwise as ColdStore::Open.
 StatusOr<std::unique_ptr<ColdStore>> OpenStore(const StorageOptions& options);
 
-// What each of so many owner threads may use. `store` as OpenStore made it.
-ShardStorage ShareOf(const StorageOptions& options, ColdStore* store, uint32_t owner_threads);
+// What each of so many owner threads may use; its `store` is still to be set.
+ShardStorage ShareOf(const StorageOptions& options, uint32_t owner_threads);
 
 }  // namespace freshet::ps

@@ -65,6 +65,25 @@ uint64_t ChecksumOf(const EmbeddingRows& rows) {
   return sum;
 }
 
+uint64_t ChecksumOf(const ps::CutPiece& piece) {
+  constexpr size_t kBytesAtOnce = 16U << 20U;
+  uint64_t sum = 0;
+  for (const EmbeddingRows& rows : piece.contents.embeddings) {
+    sum += ChecksumOf(rows);
+  }
+  for (const auto& cold : piece.cold) {
+    while (true) {
+      const auto rows = cold->Next(kBytesAtOnce);
+      FRESHET_CHECK(rows.ok());
+      if (rows->keys.empty()) {
+        break;
+      }
+      sum += ChecksumOf(*rows);
+    }
+  }
+  return sum;
+}
+
 }  // namespace
 
 Owner::Owner(const OwnerOptions& options)
@@ -72,7 +91,9 @@ Owner::Owner(const OwnerOptions& options)
       store_(Open(options.storage)),
       values_(size_t{kBatch} * options.dim),
       gradients_(size_t{kBatch} * options.dim, 0.01F) {
-  owner_ = std::make_unique<ps::OwnerThread>(0, ps::ShareOf(options.storage, store_.get(), 1));
+  ps::ShardStorage storage = ps::ShareOf(options.storage, 1);
+  storage.store = store_.get();
+  owner_ = std::make_unique<ps::OwnerThread>(0, storage);
   Post([model = Model(options.dim)](ps::Shard& shard) {
     shard.Clear(Epoch(1), ps::Ownership(PartitionMap(kDefaultPartitionCount, 1), 0, 1));
     shard.Declare(model);
@@ -159,22 +180,14 @@ uint64_t Owner::Checksum() {
   std::promise<void> done;
   Post([](ps::Shard& shard) { shard.BeginCut(true); });
   Post([&](ps::Shard& shard) {
-    shard.StartCopy([&](StatusOr<ps::ShardCut> cut) {
-      FRESHET_CHECK(cut.ok());
-      for (const EmbeddingRows& rows : cut->contents.embeddings) {
-        sum += ChecksumOf(rows);
+    shard.StartCopy([&](StatusOr<ps::CutPiece> piece) {
+      FRESHET_CHECK(piece.ok());
+      sum += ChecksumOf(*piece);
+      if (piece->last) {
+        done.set_value();
+      } else {
+        Post([](ps::Shard& of) { of.PieceWritten(); });
       }
-      for (const auto& cold : cut->cold) {
-        while (true) {
-          const auto rows = cold->Next(100'000);
-          FRESHET_CHECK(rows.ok());
-          if (rows->keys.empty()) {
-            break;
-          }
-          sum += ChecksumOf(*rows);
-        }
-      }
-      done.set_value();
     });
   });
   done.get_future().wait();

@@ -13,7 +13,8 @@ ColdColumns::ColdColumns(std::shared_ptr<const RowFormat> format,
       cut_(std::move(cut)),
       record_(format_->record_bytes()) {}
 
-StatusOr<EmbeddingRows> ColdColumns::Next(size_t max_rows) {
+StatusOr<EmbeddingRows> ColdColumns::Next(size_t bytes) {
+  const size_t max_rows = std::max<size_t>(1, bytes / format_->column_bytes_per_row());
   EmbeddingRows columns = format_->MakeColumns(0);
   columns.clock = clock_;
   while (!done_ && columns.keys.size() < max_rows) {

@@ -20,8 +20,8 @@ class ColdColumns {
 
   uint64_t rows_at_most() const { return cut_->rows_at_most(); }
 
-  // The next rows, `max_rows` at most; without rows when none is left.
-  StatusOr<EmbeddingRows> Next(size_t max_rows);
+  // The next rows: as many as fit into so many bytes, at least one; without rows when none is left.
+  StatusOr<EmbeddingRows> Next(size_t bytes);
 
  private:
   const std::shared_ptr<const RowFormat> format_;

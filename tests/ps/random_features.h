@@ -129,7 +129,7 @@ inline EmbeddingRows TakeCutOf(EmbeddingTable& table) {
   EmbeddingRows all = table.TakeCut();
   if (const std::unique_ptr<ColdColumns> cold = table.TakeColdCut()) {
     while (true) {
-      const auto rows = cold->Next(17);
+      const auto rows = cold->Next(1000);
       REQUIRE(rows.ok());
       if (rows->keys.empty()) {
         break;

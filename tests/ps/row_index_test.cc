@@ -150,6 +150,37 @@ TEST_CASE("keys that somebody chose to have the same home are held like others",
   }
 }
 
+// A key that finds no place while its home moves ends the growth at once: in the middle of a move.
+TEST_CASE("crowds of keys stay what they are while the index grows", "[ps]") {
+  for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) {
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    RowIndex index;
+    Model model;
+    const auto insert = [&](uint64_t hash) {
+      const Key key = UnmixSplitMix64(hash);
+      if (model.emplace(key, static_cast<RowSlot>(model.size())).second) {
+        index.Insert(key, model[key]);
+      }
+    };
+    for (int crowd = 0; crowd < 400; ++crowd) {
+      const uint64_t base = random();
+      for (uint64_t i = 60 + random() % 60; i > 0; --i) {
+        insert(base + i);
+      }
+      for (int i = 0; i < 500; ++i) {
+        insert(random());
+      }
+    }
+    Model walked;
+    index.ForEach(0, UINT64_MAX, [&](Key key, RowSlot slot) { walked[key] = slot; });
+    REQUIRE((walked == model));
+    for (const auto& [key, slot] : model) {
+      REQUIRE(index.Find(key) == slot);
+    }
+  }
+}
+
 TEST_CASE("every 64-bit key can be held", "[ps]") {
   RowIndex index;
   const std::vector<Key> keys = {0,
