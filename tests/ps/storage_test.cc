@@ -21,8 +21,8 @@ using test::Run;
 using test::SmallModel;
 
 constexpr uint64_t kDramBytes = 16U << 20U;
-// Without RocksDB's quarter, and with what the shards may overdraw.
-constexpr uint64_t kMostHotBytes = kDramBytes / 4 * 3 / 32 * 33;
+// Without RocksDB's quarter, and with the tenth that a server may be over its budget.
+constexpr uint64_t kMostHotBytes = kDramBytes / 4 * 3 / 10 * 11;
 constexpr uint32_t kDim = 3;
 
 Batch PushOf(const std::vector<Key>& keys, std::mt19937_64& random) {
