@@ -251,9 +251,10 @@ void ConfigSection::InRange(std::string_view key, T least, T most, T* value) con
 #define FRESHET_CONFIG_TYPE(...)                                                         \
   template void ConfigSection::Optional(std::string_view key, __VA_ARGS__* value) const; \
   template void ConfigSection::Required(std::string_view key, __VA_ARGS__* value) const;
-#define FRESHET_CONFIG_NUMBER(T) \
-  FRESHET_CONFIG_TYPE(T)         \
-  template void ConfigSection::InRange(std::string_view key, T least, T most, T* value) const;
+#define FRESHET_CONFIG_NUMBER(...)      \
+  FRESHET_CONFIG_TYPE(__VA_ARGS__)      \
+  template void ConfigSection::InRange( \
+      std::string_view key, __VA_ARGS__ least, __VA_ARGS__ most, __VA_ARGS__* value) const;
 FRESHET_CONFIG_TYPE(bool)
 FRESHET_CONFIG_TYPE(std::string)
 FRESHET_CONFIG_TYPE(std::vector<std::string>)
