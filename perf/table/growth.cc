@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "common/check.h"
 #include "perf/table/clocks.h"
 #include "perf/table/contestant.h"
 #include "perf/table/freshet.h"
@@ -37,7 +38,7 @@ std::vector<Sample> Grow(uint32_t dim, uint32_t rows) {
     const int64_t faults = Faults();
     const int64_t cpu = ThreadTimeNs();
     const int64_t wall = WallTimeNs();
-    table.Push(keys, {}, gradients, {.event_time_s = 1, .step = batch + 1});
+    FRESHET_CHECK(table.Push(keys, {}, gradients, {.event_time_s = 1, .step = batch + 1}).ok());
     samples[batch].wall_ns = WallTimeNs() - wall;
     samples[batch].cpu_ns = ThreadTimeNs() - cpu;
     samples[batch].faulted = Faults() > faults;

@@ -50,7 +50,7 @@ class GrowingTable {
       for (size_t i = 0; i < count; ++i) {
         keys_[i] = SplitMix64(first + i);
       }
-      table_.Push(std::span(keys_).first(count), {}, gradients_, context);
+      FRESHET_CHECK(table_.Push(std::span(keys_).first(count), {}, gradients_, context).ok());
     }
   }
 
