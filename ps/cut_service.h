@@ -32,6 +32,9 @@ class CutService {
 
   void Register(rpc::Server& server);
 
+  // Writes no more. Before the owner threads end: what writes tells them how far it is.
+  void Stop() { writer_.Stop(); }
+
  private:
   using Parts = std::vector<proto::PartFile>;
 

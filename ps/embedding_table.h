@@ -101,9 +101,6 @@ class EmbeddingTable {
   // Of these, those that are on disk.
   uint64_t cold_rows() const { return cold_ ? cold_->rows() : 0; }
 
-  // Of keys and rows on disk.
-  uint64_t cold_bytes() const { return cold_ ? cold_->bytes() : 0; }
-
   // Of memory that the table has taken.
   uint64_t bytes() const { return rows_.bytes() + BytesBesideRows(); }
 

@@ -39,12 +39,13 @@ struct PsServer::Impl {
     restore.emplace(options, current, owners, store.get(), metrics, env.clock, env.files);
   }
 
-  // Ends those first that need the others: handlers, then the restore, which waits for owners, then
-  // the owners, whose tasks refer to the services.
+  // Ends those first that need the others: handlers, then the restore, which waits for owners, and
+  // what writes cuts, which posts to them, then the owners, whose tasks refer to the services.
   ~Impl() {
     current.Stop();
     server.reset();
     restore.reset();
+    cut.Stop();
     owners.clear();
   }
 

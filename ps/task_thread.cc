@@ -7,7 +7,10 @@ namespace freshet::ps {
 TaskThread::TaskThread(absl::AnyInvocable<bool()> between)
     : between_(std::move(between)), thread_([this] { Run(); }) {}
 
-TaskThread::~TaskThread() {
+void TaskThread::Stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

@@ -16,8 +16,12 @@ class TaskThread {
   // `between` is called after each task, and again, as long as no task waits, while it returns
   // true: work in slices that requests may overtake.
   explicit TaskThread(absl::AnyInvocable<bool()> between = nullptr);
-  // Lets the task that runs end; those still waiting are dropped.
-  ~TaskThread();
+
+  // Lets the task that runs end; those still waiting, and those posted later, are dropped.
+  ~TaskThread() { Stop(); }
+
+  // The same, while others may still post. Not from a task, and by one thread.
+  void Stop();
 
   // Thread-safety: any thread.
   void Post(Task task);
