@@ -1,12 +1,15 @@
 // Servers whose rows do not fit into the memory that they may use, beside one that has room.
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "common/rpc/typed.h"
 #include "tests/ps/cluster.h"
 #include "tests/ps/models.h"
 
@@ -134,6 +137,34 @@ TEST_CASE("when rows on disk cannot be read, the epoch ends, and the next one is
   CHECK(cluster.client().Pull({.epoch = 2}, {.runs = {all}}).ok());
   cluster.CutVersion(2, 3, SmallModel(), true);
   CHECK(cluster.Read(3) == before);
+}
+
+TEST_CASE("a server may end while the pieces of a cut are written", "[ps]") {
+  for (int round = 0; round < 5; ++round) {
+    Cluster cluster({.owner_threads = 2, .dram_bytes = 4U << 20U});
+    std::mt19937_64 random(7);
+    cluster.Restore(1, 0);
+    cluster.Declare(1, SmallModel());
+    std::vector<Key> keys(30'000);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      keys[i] = KeyOf(i);
+    }
+    REQUIRE(cluster.client().Push({.sequence = 1}, PushOf(keys, random)).ok());
+    REQUIRE(cluster.client().Cut(1, 1).ok());
+    REQUIRE(cluster.log().Prepare(VersionId(1)).ok());
+    proto::WriteCutRequest request;
+    request.set_epoch(1);
+    request.set_version(1);
+    cluster.client().channel().Call(rpc::Method::kWriteCut,
+                                    rpc::MakeMessage(request),
+                                    std::chrono::seconds(10),
+                                    [](const StatusOr<rpc::Message>& /*answer*/) {});
+    const std::string third =
+        cluster.log().VersionDirectory(VersionId(1)) + "/part-0-1-2.safetensors";
+    while (!std::filesystem::exists(third)) {
+      std::this_thread::yield();
+    }
+  }
 }
 
 TEST_CASE("storage that cannot be used is refused at the start", "[ps]") {
