@@ -7,22 +7,24 @@
 namespace freshet::coordinator {
 
 void ControlQueue::Push(Ask ask) {
-  Status refused;
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_) {
-      refused = Unavailable("the coordinator stops");
-    } else if (asks_.size() >= kMaxAsks) {
-      refused = ResourceExhausted("{} requests wait for the coordinator already", asks_.size());
-    } else {
-      asks_.push_back(std::move(ask));
-    }
-  }
-  if (!refused.ok()) {
+  if (const Status refused = TryPush(&ask); !refused.ok()) {
     ask.respond(refused);
     return;
   }
   changed_.notify_one();
+}
+
+// Leaves the ask where it is if there is no place for it.
+Status ControlQueue::TryPush(Ask* ask) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) {
+    return Unavailable("the coordinator stops");
+  }
+  if (asks_.size() >= kMaxAsks) {
+    return ResourceExhausted("{} requests wait for the coordinator already", asks_.size());
+  }
+  asks_.push_back(std::move(*ask));
+  return absl::OkStatus();
 }
 
 void ControlQueue::Wake() {

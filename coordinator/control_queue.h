@@ -44,6 +44,8 @@ class ControlQueue {
   std::optional<Ask> Take();
 
  private:
+  Status TryPush(Ask* ask);
+
   static constexpr size_t kMaxAsks = 64;
 
   mutable std::mutex mutex_;

@@ -160,7 +160,7 @@ Status Edits::Apply(const Session& session,
                     std::chrono::milliseconds timeout,
                     const GiveUp& give_up) {
   for (auto edit = edits_.begin(); edit != edits_.end();) {
-    const Status status = ApplyOne(session, timeout, give_up, &*edit);
+    Status status = ApplyOne(session, timeout, give_up, &*edit);
     if (status.ok()) {
       ++edit;
       continue;

@@ -104,7 +104,7 @@ Status CompletePositions(const proto::Manifest& head, std::vector<proto::WorkerS
 }
 
 Status CommitForSure(VersionLog& log, const proto::Manifest& manifest) {
-  const Status status = log.Commit(manifest);
+  Status status = log.Commit(manifest);
   switch (status.code()) {
     case absl::StatusCode::kOk:
     case absl::StatusCode::kInvalidArgument:

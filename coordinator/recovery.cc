@@ -155,7 +155,7 @@ Status Recovery::GoBack(VersionId version, Epoch epoch, const Status& error) {
     return error;
   }
   IntactVersions intact(context_.env.files, context_.log);
-  const Status own_look = intact.Check(version);
+  Status own_look = intact.Check(version);
   if (own_look.ok()) {
     return Annotate(error, "damaged for a server, but intact for the coordinator");
   }

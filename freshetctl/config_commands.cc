@@ -71,6 +71,7 @@ Outcome PrintPlan(const Context& context, const std::string& path, const std::st
     const auto value = values.find(key);
     if (value == values.end()) {
       std::vector<std::string> keys;
+      keys.reserve(values.size());
       for (const auto& entry : values) {
         keys.push_back(entry.first);
       }

@@ -32,6 +32,7 @@ std::string Duration(int64_t milliseconds) {
   if (milliseconds < 0) {
     return "-" + Duration(-milliseconds);
   }
+  constexpr int64_t kDay = 24 * 3600;
   const int64_t seconds = milliseconds / 1000;
   if (seconds < 1) {
     return fmt::format("{}ms", milliseconds);
@@ -42,10 +43,10 @@ std::string Duration(int64_t milliseconds) {
   if (seconds < 3600) {
     return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
   }
-  if (seconds < 24 * 3600) {
+  if (seconds < kDay) {
     return fmt::format("{}h{:02}m", seconds / 3600, seconds / 60 % 60);
   }
-  return fmt::format("{}d{:02}h", seconds / (24 * 3600), seconds / 3600 % 24);
+  return fmt::format("{}d{:02}h", seconds / kDay, seconds / 3600 % 24);
 }
 
 std::string UtcTime(int64_t unix_ms) {

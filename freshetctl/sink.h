@@ -30,7 +30,7 @@ class Sink {
     if (text_.size() < at_least) {
       return absl::OkStatus();
     }
-    const Status status = write_(text_);
+    Status status = write_(text_);
     text_.clear();
     return status;
   }

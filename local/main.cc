@@ -16,7 +16,8 @@
 namespace freshet::local {
 namespace {
 
-constexpr std::chrono::seconds kReportEvery{1};
+constexpr std::chrono::milliseconds kReportEvery{1000};
+constexpr std::chrono::milliseconds kLookForEndEvery{20};
 
 struct Flags {
   std::string config;
@@ -50,15 +51,23 @@ void Print(const std::string& line) {
   std::fflush(stdout);
 }
 
-// Until a signal comes, or the run is done if that is what was asked for.
+// Until a signal comes, or the run is done if that is what was asked for. The end has a line of its
+// own, so that what is printed last is how it ended.
 void Report(const Flags& flags, Progress* progress) {
+  const auto look_every = flags.until_finished ? kLookForEndEvery : kReportEvery;
+  std::chrono::milliseconds to_next_report{0};
   do {
     const auto status = progress->Ask();
-    Print(status.ok() ? ProgressLine(*status) : MessageOf(status.status()));
-    if (flags.until_finished && status.ok() && AllDone(*status)) {
+    const bool done = flags.until_finished && status.ok() && AllDone(*status);
+    to_next_report -= look_every;
+    if (done || to_next_report.count() < 0) {
+      Print(status.ok() ? ProgressLine(*status) : MessageOf(status.status()));
+      to_next_report = kReportEvery - look_every;
+    }
+    if (done) {
       return;
     }
-  } while (!WaitForStopSignalFor(kReportEvery));
+  } while (!WaitForStopSignalFor(look_every));
 }
 
 int Run(const Flags& flags) {
@@ -77,7 +86,7 @@ int Run(const Flags& flags) {
     return absl::IsInvalidArgument(cluster.status()) ? kExitConfig : kExitFailure;
   }
   for (const auto& [name, address] : (*cluster)->serving()) {
-    Print(name + " answers on http://" + address);
+    Print(fmt::format("{} answers on http://{}", name, address));
   }
   Progress progress(*transport, (*cluster)->coordinator());
   Report(flags, &progress);
@@ -89,12 +98,12 @@ int Run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  freshet::BlockStopSignals();
-  freshet::local::Flags flags;
-  if (const auto exit_code = freshet::local::ParseFlags(argc, argv, &flags)) {
-    return *exit_code;
-  }
   try {
+    freshet::BlockStopSignals();
+    freshet::local::Flags flags;
+    if (const auto exit_code = freshet::local::ParseFlags(argc, argv, &flags)) {
+      return *exit_code;
+    }
     return freshet::local::Run(flags);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "freshet-local: %s\n", error.what());

@@ -136,6 +136,7 @@ void AdminService::Run(const std::vector<uint32_t>& threads,
                        absl::AnyInvocable<Status(Shard&, size_t) const> work,
                        absl::AnyInvocable<void(Status)> done) const {
   std::vector<OwnerThread*> picked;
+  picked.reserve(threads.size());
   for (const uint32_t thread : threads) {
     picked.push_back(owners_[thread].get());
   }

@@ -26,11 +26,11 @@ BatchReader::BatchReader(Stream& stream,
                          WorkerMetrics& metrics,
                          const BatchReaderOptions& options)
     : stream_(stream),
-      parser_(parser),
       clock_(clock),
       metrics_(metrics),
       options_(options),
       queue_(QueueLimit(options.training)),
+      feed_(parser, clock, metrics, options.training.parse_threads),
       assignment_(options.worker, options.workers) {}
 
 BatchReader::~BatchReader() {
@@ -97,8 +97,14 @@ std::optional<ReadBatch> BatchReader::TryTake() {
   return batch;
 }
 
+void BatchReader::Stop() {
+  queue_.Close();
+  feed_.Stop();
+}
+
 Status BatchReader::Run() {
   FRESHET_RETURN_IF_ERROR(Open(0));
+  feed_.Start();
   while (!queue_.closed()) {
     FRESHET_ASSIGN_OR_RETURN(const Round round, RunRound());
     FRESHET_RETURN_IF_ERROR(Discover());
@@ -173,7 +179,7 @@ Status BatchReader::Open(size_t first) {
   for (size_t i = first; i < state_.names->size(); ++i) {
     FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<PartitionSource> source,
                              PartitionSource::Open(stream_,
-                                                   parser_,
+                                                   feed_,
                                                    clock_,
                                                    metrics_,
                                                    (*state_.names)[i],

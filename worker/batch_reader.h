@@ -18,6 +18,7 @@
 #include "worker/batch_queue.h"
 #include "worker/metrics.h"
 #include "worker/partition_source.h"
+#include "worker/sample_feed.h"
 
 namespace freshet::worker {
 
@@ -30,7 +31,8 @@ struct BatchReaderOptions {
   std::function<void(const Batch&)> on_batch = {};
 };
 
-// Turns the worker's partitions of a stream into batches, on a thread of its own. A batch comes
+// Turns the worker's partitions of a stream into batches, on a thread of its own, with those of a
+// SampleFeed before it. A batch comes
 // from one partition; partitions take turns. In bsp batches are a function of the stream and of
 // the positions alone: a turn waits until its batch is full or its partition has ended. In asp a
 // partition with nothing to read is passed over, and a batch goes out when its first sample has
@@ -58,7 +60,7 @@ class BatchReader {
   std::optional<ReadBatch> TryTake();
 
   // Ends all waits. Thread-safety: any thread.
-  void Stop() { queue_.Close(); }
+  void Stop();
 
   // Stops, and waits for the reader's thread.
   void Join();
@@ -77,11 +79,11 @@ class BatchReader {
   bool Emit(size_t index);
 
   Stream& stream_;
-  const SampleParser& parser_;
   Clock& clock_;
   WorkerMetrics& metrics_;
   const BatchReaderOptions options_;
   BatchQueue queue_;
+  SampleFeed feed_;
 
   // The reader's thread, once it runs.
   Assignment assignment_;

@@ -1,6 +1,22 @@
 #include "worker/metrics.h"
 
 namespace freshet::worker {
+namespace {
+
+prometheus::Counter& Busy(Metrics& metrics, const char* stage) {
+  return metrics.Counter("freshet_worker_stage_busy_seconds_total",
+                         "Time that a stage of the pipeline worked, on all its threads",
+                         {{"stage", stage}});
+}
+
+prometheus::Gauge& Waiting(Metrics& metrics, const char* stage) {
+  return metrics.Gauge("freshet_worker_queue_length",
+                       "What waits for a stage: blocks of records for parse and batch, batches for "
+                       "pull and compute",
+                       {{"stage", stage}});
+}
+
+}  // namespace
 
 WorkerMetrics::WorkerMetrics(Metrics& metrics)
     : samples(metrics.Counter("freshet_worker_samples_total",
@@ -12,8 +28,16 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics)
                                   "Pulls, pushes and declarations that were tried again")),
       held_seconds(metrics.Counter("freshet_worker_held_seconds_total",
                                    "Time that training stood still for cuts")),
-      queued_batches(
-          metrics.Gauge("freshet_worker_queued_batches", "Batches read and not yet pulled")),
+      stage_read(Busy(metrics, "read")),
+      stage_parse(Busy(metrics, "parse")),
+      stage_batch(Busy(metrics, "batch")),
+      stage_pull(Busy(metrics, "pull")),
+      stage_compute(Busy(metrics, "compute")),
+      stage_push(Busy(metrics, "push")),
+      raw_blocks(Waiting(metrics, "parse")),
+      parsed_blocks(Waiting(metrics, "batch")),
+      queued_batches(Waiting(metrics, "pull")),
+      pulled_batches(Waiting(metrics, "compute")),
       batch_keys(metrics.Histogram("freshet_worker_batch_keys",
                                    "Unique keys in a batch",
                                    {16, 64, 256, 1024, 4096, 16384, 65536, 262144})),

@@ -1,4 +1,6 @@
 #pragma once
+#include <chrono>
+
 #include "common/metrics/metrics.h"
 
 namespace freshet::worker {
@@ -12,12 +14,27 @@ struct WorkerMetrics {
   prometheus::Counter& sessions;
   prometheus::Counter& rpc_retries;
   prometheus::Counter& held_seconds;
+  // Work done by the stages of the pipeline, whatever thread does it.
+  prometheus::Counter& stage_read;
+  prometheus::Counter& stage_parse;
+  prometheus::Counter& stage_batch;
+  prometheus::Counter& stage_pull;
+  prometheus::Counter& stage_compute;
+  prometheus::Counter& stage_push;
+  // What waits for a stage.
+  prometheus::Gauge& raw_blocks;
+  prometheus::Gauge& parsed_blocks;
   prometheus::Gauge& queued_batches;
+  prometheus::Gauge& pulled_batches;
   prometheus::Histogram& batch_keys;
   prometheus::Histogram& pull_wait_seconds;
   prometheus::Histogram& compute_seconds;
   prometheus::Histogram& push_seconds;
   prometheus::Histogram& step_seconds;
 };
+
+inline double InSeconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace freshet::worker

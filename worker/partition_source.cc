@@ -11,29 +11,29 @@
 namespace freshet::worker {
 
 StatusOr<std::unique_ptr<PartitionSource>> PartitionSource::Open(Stream& stream,
-                                                                 const SampleParser& parser,
+                                                                 SampleFeed& feed,
                                                                  Clock& clock,
                                                                  WorkerMetrics& metrics,
                                                                  const std::string& name,
                                                                  const PartitionState& from,
                                                                  KeyDetails details) {
-  std::unique_ptr<PartitionReader> reader;
+  std::unique_ptr<PartitionSource> source(
+      new PartitionSource(feed, clock, metrics, name, from, details));
   if (!from.finished) {
-    FRESHET_ASSIGN_OR_RETURN(reader, stream.Open(name, from.offset));
+    FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<PartitionReader> reader,
+                             stream.Open(name, from.offset));
+    source->number_ = feed.Add(std::move(reader));
   }
-  return std::unique_ptr<PartitionSource>(
-      new PartitionSource(std::move(reader), parser, clock, metrics, name, from, details));
+  return source;
 }
 
-PartitionSource::PartitionSource(std::unique_ptr<PartitionReader> reader,
-                                 const SampleParser& parser,
+PartitionSource::PartitionSource(SampleFeed& feed,
                                  Clock& clock,
                                  WorkerMetrics& metrics,
                                  std::string name,
                                  const PartitionState& from,
                                  KeyDetails details)
-    : reader_(std::move(reader)),
-      parser_(parser),
+    : feed_(feed),
       clock_(clock),
       metrics_(metrics),
       name_(std::move(name)),
@@ -41,25 +41,37 @@ PartitionSource::PartitionSource(std::unique_ptr<PartitionReader> reader,
       builder_(1, details) {}
 
 StatusOr<PartitionSource::State> PartitionSource::Fill(size_t batch_size) {
-  Record record;
   while (!state_.finished && builder_.size() < batch_size) {
-    FRESHET_ASSIGN_OR_RETURN(const ReadResult result, reader_->Next(&record));
-    if (result == ReadResult::kNothingYet) {
+    if (block_ == nullptr && !NextBlock()) {
       return State::kWaiting;
     }
-    if (result == ReadResult::kEnd) {
-      state_.finished = true;
-      reader_.reset();
-    } else {
-      Add(record);
+    const auto start = clock_.Monotonic();
+    while (taken_ < block_->records.size() && builder_.size() < batch_size) {
+      Add(block_->records[taken_], block_->samples[taken_], block_->problems[taken_]);
+      ++taken_;
     }
+    metrics_.stage_batch.Increment(InSeconds(clock_.Monotonic() - start));
+    if (builder_.size() == batch_size) {
+      break;
+    }
+    FRESHET_RETURN_IF_ERROR(block_->error);
+    state_.finished = block_->then == ReadResult::kEnd;
+    feed_.Return(std::move(block_));
   }
   return builder_.size() < batch_size ? State::kEnded : State::kFull;
 }
 
-void PartitionSource::Add(const Record& record) {
+bool PartitionSource::NextBlock() {
+  block_ = feed_.Take(number_);
+  taken_ = 0;
+  return block_ != nullptr;
+}
+
+void PartitionSource::Add(const SampleBlock::RecordAt& record,
+                          const Sample& sample,
+                          const Status& problem) {
   const uint64_t begin = std::exchange(state_.offset, record.end_offset);
-  if (const Status status = parser_.Parse(record.bytes, &sample_); !status.ok()) {
+  if (!problem.ok()) {
     ++state_.bad_samples;
     metrics_.bad_samples.Increment();
     if (std::has_single_bit(++bad_here_)) {
@@ -67,7 +79,7 @@ void PartitionSource::Add(const Record& record) {
                  name_,
                  begin,
                  bad_here_,
-                 MessageOf(status));
+                 MessageOf(problem));
     }
     return;
   }
@@ -75,7 +87,7 @@ void PartitionSource::Add(const Record& record) {
     first_sample_at_ = clock_.Monotonic();
   }
   ++state_.samples;
-  builder_.Add(sample_, SampleId(name_, record.end_offset), record.arrival_ms);
+  builder_.Add(sample, SampleId(name_, record.end_offset), record.arrival_ms);
 }
 
 }  // namespace freshet::worker

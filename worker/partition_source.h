@@ -10,6 +10,8 @@
 #include "common/status.h"
 #include "common/stream/stream.h"
 #include "worker/metrics.h"
+#include "worker/sample_block.h"
+#include "worker/sample_feed.h"
 #include "worker/stream_state.h"
 
 namespace freshet::worker {
@@ -23,18 +25,18 @@ class PartitionSource {
     kEnded,    // there never will be
   };
 
-  // Reads `stream` from `from` on; batches have these details of their keys. All borrowed things
-  // outlive the source.
+  // Reads `stream` from `from` on, through `feed`; batches have these details of their keys. All
+  // borrowed things outlive the source.
   static StatusOr<std::unique_ptr<PartitionSource>> Open(Stream& stream,
-                                                         const SampleParser& parser,
+                                                         SampleFeed& feed,
                                                          Clock& clock,
                                                          WorkerMetrics& metrics,
                                                          const std::string& name,
                                                          const PartitionState& from,
                                                          KeyDetails details = {});
 
-  // Reads until the batch is full or there is nothing to read. Records that are no sample are
-  // counted, logged now and then, and skipped.
+  // Takes samples until the batch is full or there is nothing to read. Records that are no sample
+  // are counted, logged now and then, and skipped.
   StatusOr<State> Fill(size_t batch_size);
 
   bool ended() const { return state_.finished; }
@@ -50,24 +52,25 @@ class PartitionSource {
   const PartitionState& state() const { return state_; }
 
  private:
-  PartitionSource(std::unique_ptr<PartitionReader> reader,
-                  const SampleParser& parser,
+  PartitionSource(SampleFeed& feed,
                   Clock& clock,
                   WorkerMetrics& metrics,
                   std::string name,
                   const PartitionState& from,
                   KeyDetails details);
 
-  void Add(const Record& record);
+  bool NextBlock();
+  void Add(const SampleBlock::RecordAt& record, const Sample& sample, const Status& problem);
 
-  std::unique_ptr<PartitionReader> reader_;  // none if the partition had ended before
-  const SampleParser& parser_;
+  SampleFeed& feed_;
+  size_t number_ = 0;                   // in the feed; unless the partition had ended before
+  std::unique_ptr<SampleBlock> block_;  // that records are taken from
+  size_t taken_ = 0;                    // of its records
   Clock& clock_;
   WorkerMetrics& metrics_;
   const std::string name_;
   PartitionState state_;
   uint64_t bad_here_ = 0;  // since Open
-  Sample sample_;
   BatchBuilder builder_;
   std::chrono::nanoseconds first_sample_at_{0};
 };

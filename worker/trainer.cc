@@ -8,10 +8,6 @@
 namespace freshet::worker {
 namespace {
 
-double Seconds(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 // How many steps may have been pulled and not yet computed: the next one, and those ahead of it. In
 // bsp the parameters of a step are those that the step before left: nothing is pulled ahead.
 size_t PulledLimit(const TrainingSettings& training) {
@@ -99,11 +95,14 @@ bool Trainer::PullAhead() {
       stream_ended_ = true;
       step->pulled = true;
     } else {
+      const auto start = clock_.Monotonic();
       client_.Pull(step, [this, step](const Status& status) {
         status.ok() ? progress_.Pulled(step.get()) : on_error_(status);
       });
+      metrics_.stage_pull.Increment(InSeconds(clock_.Monotonic() - start));
     }
   }
+  metrics_.pulled_batches.Set(static_cast<double>(pulled_.size()));
   return !pulled_.empty();
 }
 
@@ -118,12 +117,14 @@ bool Trainer::Train(const std::shared_ptr<Step>& step) {
     return false;
   }
   const auto begun = clock_.Monotonic();
-  metrics_.held_seconds.Increment(Seconds(begun - there));
+  metrics_.held_seconds.Increment(InSeconds(begun - there));
   std::vector<Score> scores;
   if (!step->last) {
     Compute(step.get(), &scores);
-    metrics_.pull_wait_seconds.Observe(Seconds(there - start));
-    metrics_.compute_seconds.Observe(Seconds(clock_.Monotonic() - begun));
+    metrics_.pull_wait_seconds.Observe(InSeconds(there - start));
+    const double compute_seconds = InSeconds(clock_.Monotonic() - begun);
+    metrics_.compute_seconds.Observe(compute_seconds);
+    metrics_.stage_compute.Increment(compute_seconds);
     metrics_.batch_keys.Observe(static_cast<double>(step->batch.inputs[0].keys.size()));
     metrics_.samples.Increment(static_cast<double>(step->batch.size()));
   }
@@ -134,7 +135,7 @@ bool Trainer::Train(const std::shared_ptr<Step>& step) {
     return false;
   }
   Push(step);
-  metrics_.step_seconds.Observe(Seconds(clock_.Monotonic() - start));
+  metrics_.step_seconds.Observe(InSeconds(clock_.Monotonic() - start));
   if (on_step_ && !step->last) {
     on_step_(report);
   }
@@ -184,9 +185,10 @@ void Trainer::Push(const std::shared_ptr<Step>& step) {
       on_error_(status);
       return;
     }
-    metrics_.push_seconds.Observe(Seconds(clock_.Monotonic() - start));
+    metrics_.push_seconds.Observe(InSeconds(clock_.Monotonic() - start));
     progress_.Acknowledged(number);
   });
+  metrics_.stage_push.Increment(InSeconds(clock_.Monotonic() - start));
 }
 
 }  // namespace freshet::worker

@@ -163,6 +163,7 @@ ModelSettings ReadModel(const ConfigSection& section) {
 void ReadTraining(const ConfigSection& section, TrainingSettings* training) {
   constexpr uint32_t kMaxBatch = 1U << 20U;
   constexpr uint32_t kMaxInFlight = 64;
+  constexpr uint32_t kMaxParseThreads = 64;
   section.InRange("batch_size", 1U, kMaxBatch, &training->batch_size);
   section.Milliseconds("max_batch_wait", &training->max_batch_wait_ms);
   size_t consistency = 0;
@@ -171,6 +172,7 @@ void ReadTraining(const ConfigSection& section, TrainingSettings* training) {
   section.InRange("batches_ahead", 0U, kMaxInFlight, &training->batches_ahead);
   section.InRange("pushes_in_flight", 1U, kMaxInFlight, &training->pushes_in_flight);
   section.Optional("announce", &training->announce);
+  section.InRange("parse_threads", 1U, kMaxParseThreads, &training->parse_threads);
   section.Milliseconds("rpc_timeout", &training->rpc_timeout_ms);
   if (training->rpc_timeout_ms < 1 || training->rpc_timeout_ms > kMaxMilliseconds) {
     section.Fail("rpc_timeout", "must be from 1ms to 1h");

@@ -22,11 +22,13 @@ struct TrainingSettings {
   // where only full batches, and the last ones, do.
   int64_t max_batch_wait_ms = 20;
   Consistency consistency = Consistency::kAsp;
-  uint32_t batches_ahead = 3;  // pulled before they are computed; bsp: none
+  // Pulled before the one before them is computed; bsp: none. Each makes rows staler by a batch.
+  uint32_t batches_ahead = 0;
   uint32_t pushes_in_flight = 3;
   // Tell servers which keys a batch has as soon as it is read: those with a disk tier bring the
   // rows up meanwhile.
   bool announce = false;
+  uint32_t parse_threads = 1;     // of each worker
   int64_t rpc_timeout_ms = 2000;  // of one try; tries go on until the session ends
 };
 

@@ -8,6 +8,8 @@
 //       checksum                 of all rows
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -75,5 +77,10 @@ int Main(int argc, char** argv) {
 }  // namespace freshet::perf
 
 int main(int argc, char** argv) {
-  return freshet::perf::Main(argc, argv);
+  try {
+    return freshet::perf::Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "freshet_bench_tier: %s\n", error.what());
+    return 1;
+  }
 }
