@@ -10,7 +10,7 @@ namespace freshet::ps {
 namespace {
 
 // Of the first columns of a cut; more of them grow as rows are copied.
-constexpr size_t kReservedRows = 64 * 1024;
+constexpr size_t kReservedRows = 64U << 10U;
 
 }  // namespace
 

@@ -13,8 +13,8 @@ namespace freshet::ps {
 // Null if all rows are in memory. InvalidArgument: too little memory. Otherwise as ColdStore::Open.
 StatusOr<std::unique_ptr<ColdStore>> OpenStore(const StorageOptions& options);
 
-// What each of so many owner threads may use; its `store` is still to be set. What the process holds
-// already is left out, so ask before there are rows.
+// What each of so many owner threads may use; its `store` is still to be set. What the process
+// holds already is left out, so ask before there are rows.
 ShardStorage ShareOf(const StorageOptions& options, uint32_t owner_threads);
 
 }  // namespace freshet::ps

@@ -40,15 +40,18 @@ TaskThread::Task TaskThread::Next(bool block) {
   return task;
 }
 
+bool TaskThread::Stopped() const {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
 void TaskThread::Run() {
   bool more_between = false;
   while (true) {
     Task task = Next(!more_between);
     if (task) {
       task();
-    } else if (!more_between) {
-      return;
-    } else if (const std::lock_guard lock(mutex_); stop_) {
+    } else if (!more_between || Stopped()) {
       return;
     }
     task = nullptr;

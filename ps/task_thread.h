@@ -30,11 +30,12 @@ class TaskThread {
   void Run();
   // Null: no task waits and `block` is false, or the thread must end.
   Task Next(bool block);
+  bool Stopped() const;
 
   absl::AnyInvocable<bool()> between_;  // the thread's own
 
   // Shared, under mutex_.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable posted_;
   std::deque<Task> tasks_;
   bool stop_ = false;

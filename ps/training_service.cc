@@ -135,6 +135,7 @@ std::vector<OwnerThread*> TrainingService::Pick(std::vector<uint32_t>& threads) 
     threads.push_back(0);
   }
   std::vector<OwnerThread*> picked;
+  picked.reserve(threads.size());
   for (const uint32_t thread : threads) {
     picked.push_back(owners_[thread].get());
   }
@@ -298,7 +299,7 @@ Status TrainingService::CheckPush(const proto::ModelSpec& model, PushWork& work)
   if (work.request.counts()) {
     FRESHET_RETURN_IF_ERROR(CheckCounts(model, work.request, work.keys(), work.counts()));
   }
-  const Status status = CheckGradients(model, work.request, work.keys(), work.gradients());
+  Status status = CheckGradients(model, work.request, work.keys(), work.gradients());
   if (!status.ok() && work.request.worker() < work.session->workers()) {
     metrics_.CountBadGradients(work.request.worker());
   }

@@ -22,8 +22,7 @@ Status ModelStore::Load(const VersionFacts& facts,
   Snapshot& next = sides_.idle();
   const bool same_schema = next.shared_schema() == schema;
   next.Reset(std::move(schema));
-  const Status filled =
-      fill(next.weights(), [&next](const PartContents& part) { next.ApplyRows(part); });
+  Status filled = fill(next.weights(), [&next](const PartContents& part) { next.ApplyRows(part); });
   if (!filled.ok()) {
     next = sides_.active();
     return filled;

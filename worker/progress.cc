@@ -194,7 +194,7 @@ StatusOr<proto::HoldResponse> Progress::Hold() {
   return response;
 }
 
-void Progress::Pause(uint64_t step, PauseDone done) {
+void Progress::Pause(uint64_t step, const PauseDone& done) {
   std::optional<PendingPause> replaced;
   Status refused;
   Answer answer;

@@ -77,7 +77,7 @@ class Progress {
   // ---- Requests of the coordinator. Aborted once the session has ended.
 
   StatusOr<proto::HoldResponse> Hold();
-  void Pause(uint64_t step, PauseDone done);
+  void Pause(uint64_t step, const PauseDone& done);
   Status Resume(bool window_taken);
   void FillReport(proto::MemberReport* report) const;
 

@@ -15,8 +15,9 @@ RowSlot CandidateStore::Allocate() {
   } else {
     if (used_ == slots()) {
       FRESHET_CHECK(slots() + kChunk < kNoRow);
-      chunks_.push_back({.heads = std::make_unique<Head[]>(kChunk),
-                         .lives = with_life_ ? std::make_unique<FeatureLife[]>(kChunk) : nullptr});
+      Chunk& chunk = chunks_.emplace_back();
+      chunk.heads = std::make_unique<Head[]>(kChunk);
+      chunk.lives = with_life_ ? std::make_unique<FeatureLife[]>(kChunk) : nullptr;
       live_.Resize(slots());
     }
     slot = static_cast<RowSlot>(used_++);

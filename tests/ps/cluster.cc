@@ -193,10 +193,10 @@ ScratchFolder::~ScratchFolder() {
   std::filesystem::remove_all(path_);
 }
 
-Cluster::Cluster(const ClusterShape& shape, std::string log_directory)
+Cluster::Cluster(const ClusterShape& shape, const std::string& log_directory)
     : shape_(shape),
       map_(kDefaultPartitionCount, shape.servers),
-      log_directory_(log_directory.empty() ? scratch_.path() : std::move(log_directory)),
+      log_directory_(log_directory.empty() ? scratch_.path() : log_directory),
       transport_(rpc::MakeInProcessTransport()),
       log_(LocalFileSystem(), log_directory_) {
   const Env env{.clock = SystemClock(),

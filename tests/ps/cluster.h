@@ -104,7 +104,7 @@ struct ClusterShape {
 
 class Cluster {
  public:
-  explicit Cluster(const ClusterShape& shape, std::string log_directory = "");
+  explicit Cluster(const ClusterShape& shape, const std::string& log_directory = "");
 
   const ClusterShape& shape() const { return shape_; }
 

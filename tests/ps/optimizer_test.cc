@@ -128,7 +128,7 @@ double LargestError(const proto::Optimizer& options) {
   double error = 0;
   for (int step = 1; step <= kSteps; ++step) {
     std::vector<Key> keys;
-    for (Key key = 0; key < static_cast<Key>(20 + step); ++key) {
+    for (Key key = 0; key < Key{20} + static_cast<Key>(step); ++key) {
       if (random() % 3 == 0) {
         keys.push_back(key);
       }

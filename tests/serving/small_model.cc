@@ -90,8 +90,8 @@ float ForwardLogit(const proto::ModelSpec& model,
     embeddings.insert(embeddings.end(), values.begin(), values.end());
   }
   Parameters parameters;
-  parameters.embeddings.push_back(embeddings);
-  parameters.dense.push_back(std::span(&bias, 1));
+  parameters.embeddings.emplace_back(embeddings);
+  parameters.dense.emplace_back(&bias, 1);
   float logit = 0.0F;
   (*MakeModel(model))->Forward(batch, parameters, std::span(&logit, 1));
   return logit;

@@ -149,11 +149,12 @@ TEST_CASE("a header over the limit is answered with 431", "[http]") {
 
 TEST_CASE("bytes that are no request are answered with 400 and the connection ends", "[http]") {
   const auto server = StartEcho();
-  for (const std::string& bytes : {std::string("hello\r\n\r\n"),
-                                   std::string(64, '\0'),
-                                   std::string("GET / HTTP/3.7\r\n\r\n"),
-                                   std::string("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"),
-                                   std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")}) {
+  for (const std::string& bytes :
+       {std::string("hello\r\n\r\n"),
+        std::string(64, '\0'),
+        std::string("GET / HTTP/3.7\r\n\r\n"),
+        std::string("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"),
+        std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11)}) {
     RawConnection connection(server->address());
     connection.Send(bytes);
     const std::string answer = connection.ReadUntil("}");

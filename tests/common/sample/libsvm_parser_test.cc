@@ -2,7 +2,6 @@
 
 #include "tests/common/sample/slots.h"
 
-using freshet::FeatureMapper;
 using freshet::MakeSampleParser;
 using freshet::MessageOf;
 using freshet::Sample;

@@ -73,8 +73,8 @@ TEST_CASE("headers that lie are refused", "[version_log]") {
       R"({"t":{"dtype":"F32","shape":[4294967296,4294967296,2],"data_offsets":[0,8]}})",
       // A gap, an overlap, and the end of one before its begin.
       R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
-      R"({"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-      R"("u":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+      std::string(R"({"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)") +
+          R"("u":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
       R"({"t":{"dtype":"F32","shape":[2],"data_offsets":[18446744073709551608,0]}})",
       R"({"__metadata__":{"a":1}})",
       R"({"__metadata__":[]})",
