@@ -32,7 +32,7 @@ std::string Duration(int64_t milliseconds) {
   if (milliseconds < 0) {
     return "-" + Duration(-milliseconds);
   }
-  constexpr int64_t kDay = 24 * 3600;
+  constexpr int64_t kDay = 86'400;
   const int64_t seconds = milliseconds / 1000;
   if (seconds < 1) {
     return fmt::format("{}ms", milliseconds);

@@ -266,7 +266,7 @@ std::string DescribeModel(const Snapshot& snapshot) {
   json.BeginObject();
   WriteVersion(snapshot.facts(), &json);
   json.Key("kind").String(model.kind());
-  json.Key("factors").Uint(schema.factors());
+  json.Key("factors").Uint(model.factors());
   json.Key("fields").BeginObject();
   json.Key("context");
   WriteFields(schema, proto::Slot::CONTEXT, &json);

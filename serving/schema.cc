@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "common/config/nearest.h"
-#include "common/model/fm.h"
+#include "common/model/model.h"
 
 namespace freshet::serving {
 namespace {
@@ -13,19 +13,6 @@ const Field* FindIn(const std::vector<Field>& fields, std::string_view column) {
   const auto found = std::find_if(
       fields.begin(), fields.end(), [&](const Field& field) { return field.column == column; });
   return found == fields.end() ? nullptr : &*found;
-}
-
-Status CheckShapes(const proto::ModelSpec& model, uint32_t dim) {
-  if (model.embedding_variables_size() != 1 || model.embedding_variables(0).dim() != dim) {
-    return InvalidArgument(
-        "a model of kind {} should have one embedding variable, of dim {}", model.kind(), dim);
-  }
-  if (model.dense_variables_size() != 1 || model.dense_variables(0).shape_size() != 1 ||
-      model.dense_variables(0).shape(0) != 1) {
-    return InvalidArgument("a model of kind {} should have one dense variable, of shape [1]",
-                           model.kind());
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -48,15 +35,9 @@ Schema::Schema(const proto::ModelSpec& model, FeatureMapper mapper)
 }
 
 Status Schema::CheckVariables() {
-  if (model_.kind() == "fm") {
-    factors_ = model_.factors();
-    has_scores_ = true;
-    return CheckShapes(model_, FmDim(factors_));
-  }
-  if (model_.kind() == "lr") {
-    has_scores_ = true;
-    return CheckShapes(model_, 1);
-  }
+  FRESHET_RETURN_IF_ERROR(MakeModel(model_).status());
+  has_sides_ = model_.kind() == "fm" || model_.kind() == "lr";
+  factors_ = model_.kind() == "fm" ? model_.factors() : 0;
   return absl::OkStatus();
 }
 

@@ -32,10 +32,13 @@ class Schema {
     return side == proto::Slot::CONTEXT ? context_ : item_;
   }
 
-  // lr and fm have scores.
-  bool has_scores() const { return has_scores_; }
+  // All but ledger have scores.
+  bool has_scores() const { return !is_ledger(); }
 
-  // Length of a side's vector: k of fm, 0 of lr.
+  // lr and fm: a score is an inner product of a context's side and an item's, each summed apart.
+  bool has_sides() const { return has_sides_; }
+
+  // Length of a side's vector: k of fm, 0 of all others.
   uint32_t factors() const { return factors_; }
 
   bool is_ledger() const { return model_.kind() == "ledger"; }
@@ -55,7 +58,7 @@ class Schema {
   const FeatureMapper mapper_;
   std::vector<Field> context_;
   std::vector<Field> item_;
-  bool has_scores_ = false;
+  bool has_sides_ = false;
   uint32_t factors_ = 0;
 };
 

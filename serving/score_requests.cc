@@ -27,13 +27,33 @@ Status CheckItems(const Snapshot& snapshot) {
 
 Status CheckRecall(const Snapshot& snapshot) {
   FRESHET_RETURN_IF_ERROR(CheckScores(snapshot));
-  if (snapshot.schema()->model().kind() != "fm") {
+  const std::string& kind = snapshot.schema()->model().kind();
+  if (kind != "fm") {
     return InvalidArgument(
-        "recall needs a model of kind fm, this one is of kind {}: it ranks all items alike for "
-        "every context; /v1/predict scores them",
-        snapshot.schema()->model().kind());
+        "recall needs a model of kind fm, this one is of kind {}: {}; /v1/predict scores items",
+        kind,
+        kind == "lr" ? "it ranks all items alike for every context"
+                     : "its score is no inner product of context and item");
   }
   return CheckItems(snapshot);
+}
+
+// fm recalls its candidates; other models score every item.
+Status CheckRecommend(const Snapshot& snapshot) {
+  FRESHET_RETURN_IF_ERROR(CheckScores(snapshot));
+  if (snapshot.schema()->has_sides()) {
+    return CheckRecall(snapshot);
+  }
+  FRESHET_RETURN_IF_ERROR(CheckItems(snapshot));
+  if (snapshot.items()->size() > kMostCandidates) {
+    return InvalidArgument(
+        "the catalogue has {} items: a model of kind {} scores each of them, at most {}; choose "
+        "some and ask /v1/predict",
+        snapshot.items()->size(),
+        snapshot.schema()->model().kind(),
+        kMostCandidates);
+  }
+  return absl::OkStatus();
 }
 
 Status MapFields(const Schema& schema,
@@ -64,35 +84,38 @@ StatusOr<std::vector<Feature>> MapContext(const Schema& schema, const JsonObject
 }
 
 StatusOr<std::vector<float>> ScoreCandidates(const Snapshot& snapshot,
-                                             const Scorer& scorer,
+                                             std::span<const Feature> context,
                                              const JsonObject& request) {
   FRESHET_ASSIGN_OR_RETURN(const std::vector<JsonObject> candidates,
                            request.Objects("candidates", kMostCandidates));
-  std::vector<float> logits;
   std::vector<Feature> features;
+  std::vector<size_t> ends;
   for (const JsonObject& candidate : candidates) {
-    features.clear();
     FRESHET_RETURN_IF_ERROR(MapFields(*snapshot.schema(), proto::Slot::ITEM, candidate, &features));
-    logits.push_back(scorer.Logit(features));
+    ends.push_back(features.size());
   }
-  return logits;
+  std::vector<std::span<const Feature>> items;
+  for (size_t begin = 0; const size_t end : ends) {
+    items.push_back(std::span<const Feature>(features).subspan(begin, end - begin));
+    begin = end;
+  }
+  return LogitsOf(snapshot, context, items);
 }
 
 StatusOr<std::vector<float>> ScoreItems(const Snapshot& snapshot,
-                                        const Scorer& scorer,
+                                        std::span<const Feature> context,
                                         const JsonObject& request) {
   FRESHET_RETURN_IF_ERROR(CheckItems(snapshot));
   FRESHET_ASSIGN_OR_RETURN(const auto ids, request.Strings("items", kMostCandidates));
-  std::vector<float> logits;
+  std::vector<std::span<const Feature>> items;
   for (const std::string_view id : ids) {
     const std::optional<uint32_t> item = snapshot.catalogue()->Find(id);
     if (!item.has_value()) {
-      return InvalidArgument(
-          "field 'items[{}]': the catalogue has no item '{}'", logits.size(), id);
+      return InvalidArgument("field 'items[{}]': the catalogue has no item '{}'", items.size(), id);
     }
-    logits.push_back(scorer.LogitOfItem(*item));
+    items.push_back(snapshot.items()->FeaturesOf(*item));
   }
-  return logits;
+  return LogitsOf(snapshot, context, items);
 }
 
 // Ascending. An id that the catalogue does not have excludes nothing: items come and go.
@@ -106,6 +129,35 @@ StatusOr<std::vector<uint32_t>> Excluded(const Snapshot& snapshot, const JsonObj
   }
   std::sort(items.begin(), items.end());
   return items;
+}
+
+// Items to score: what recall finds, or all.
+std::vector<Hit> Candidates(const Snapshot& snapshot,
+                            std::span<const Feature> context,
+                            size_t count,
+                            std::span<const uint32_t> excluded) {
+  if (snapshot.schema()->has_sides()) {
+    return snapshot.index().Search(Scorer(snapshot, context).query(), count, excluded);
+  }
+  std::vector<Hit> all;
+  for (uint32_t item = 0; item < snapshot.items()->size(); ++item) {
+    if (!std::binary_search(excluded.begin(), excluded.end(), item)) {
+      all.push_back({.item = item});
+    }
+  }
+  return all;
+}
+
+void ScoreHits(const Snapshot& snapshot, std::span<const Feature> context, std::vector<Hit>* hits) {
+  std::vector<std::span<const Feature>> items;
+  items.reserve(hits->size());
+  for (const Hit& hit : *hits) {
+    items.push_back(snapshot.items()->FeaturesOf(hit.item));
+  }
+  const std::vector<float> logits = LogitsOf(snapshot, context, items);
+  for (size_t i = 0; i < hits->size(); ++i) {
+    (*hits)[i].score = logits[i];
+  }
 }
 
 }  // namespace
@@ -130,10 +182,9 @@ StatusOr<std::string> Predict(const Snapshot& snapshot, std::string_view body) {
   }
   FRESHET_ASSIGN_OR_RETURN(const std::vector<Feature> context,
                            MapContext(*snapshot.schema(), request));
-  const Scorer scorer(snapshot, context);
   FRESHET_ASSIGN_OR_RETURN(const std::vector<float> logits,
-                           request.Has("items") ? ScoreItems(snapshot, scorer, request)
-                                                : ScoreCandidates(snapshot, scorer, request));
+                           request.Has("items") ? ScoreItems(snapshot, context, request)
+                                                : ScoreCandidates(snapshot, context, request));
   JsonWriter json;
   json.BeginObject();
   WriteVersion(snapshot.facts(), &json);
@@ -170,7 +221,7 @@ StatusOr<std::string> Recall(const Snapshot& snapshot, std::string_view body) {
 }
 
 StatusOr<std::string> Recommend(const Snapshot& snapshot, std::string_view body) {
-  FRESHET_RETURN_IF_ERROR(CheckRecall(snapshot));
+  FRESHET_RETURN_IF_ERROR(CheckRecommend(snapshot));
   FRESHET_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(body));
   const JsonObject request = document.root();
   FRESHET_RETURN_IF_ERROR(request.OnlyKnown({"context", "k", "exclude", "candidates"}));
@@ -181,11 +232,8 @@ StatusOr<std::string> Recommend(const Snapshot& snapshot, std::string_view body)
   FRESHET_ASSIGN_OR_RETURN(const std::vector<uint32_t> excluded, Excluded(snapshot, request));
   FRESHET_ASSIGN_OR_RETURN(const std::vector<Feature> context,
                            MapContext(*snapshot.schema(), request));
-  const Scorer scorer(snapshot, context);
-  std::vector<Hit> hits = snapshot.index().Search(scorer.query(), candidates, excluded);
-  for (Hit& hit : hits) {
-    hit.score = scorer.Logit(snapshot.items()->FeaturesOf(hit.item));
-  }
+  std::vector<Hit> hits = Candidates(snapshot, context, candidates, excluded);
+  ScoreHits(snapshot, context, &hits);
   std::stable_sort(
       hits.begin(), hits.end(), [](const Hit& a, const Hit& b) { return a.score > b.score; });
   hits.resize(std::min<size_t>(hits.size(), k));

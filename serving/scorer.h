@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "common/model/fm.h"
 #include "common/sample/sample.h"
@@ -8,13 +9,20 @@
 
 namespace freshet::serving {
 
-// The sum of features under a snapshot of a model that has scores. A key without a row contributes
-// nothing. lr is fm without factors.
+// The logits of items against one context, under a snapshot of a model that has scores. A key
+// without a row contributes nothing.
+std::vector<float> LogitsOf(const Snapshot& snapshot,
+                            std::span<const Feature> context,
+                            std::span<const std::span<const Feature>> items);
+
+// ---- Models that have sides: Schema::has_sides.
+
+// The sum of features. lr is fm without factors.
 FmSide SumFeatures(const Snapshot& snapshot, std::span<const Feature> features);
 
 // Scores items against one context:
 //   logit = dense bias + bias(context) + bias(item) + <vector(context), vector(item)>
-// Borrows the snapshot, whose model has scores. One thread at a time.
+// Borrows the snapshot. One thread at a time.
 class Scorer {
  public:
   Scorer(const Snapshot& snapshot, std::span<const Feature> context);

@@ -22,7 +22,8 @@ void Snapshot::SetItems(std::shared_ptr<const Catalogue> catalogue,
 }
 
 void Snapshot::RebuildIndex() {
-  index_ = has_items() ? RecallIndex(items_->size(), schema_->factors()) : RecallIndex();
+  const bool has_vectors = has_items() && schema_->has_sides();
+  index_ = has_vectors ? RecallIndex(items_->size(), schema_->factors()) : RecallIndex();
   for (uint32_t item = 0; item < index_.size(); ++item) {
     RefreshItem(item);
   }
@@ -43,7 +44,7 @@ void Snapshot::ApplyDelta(std::span<const PartContents> parts) {
   };
   for (const PartContents& part : parts) {
     weights_.Apply(part);
-    if (has_items()) {
+    if (index_.size() > 0) {
       for (const EmbeddingRows& rows : part.embeddings) {
         touch(rows.keys);
         touch(rows.tombstones);

@@ -44,7 +44,8 @@ class Snapshot {
 
   const std::shared_ptr<const Catalogue>& shared_catalogue() const { return catalogue_; }
 
-  // Empty, with items_problem() telling why, unless the model scores and the catalogue fits it.
+  // Empty, with items_problem() telling why, unless the model scores and the catalogue fits it;
+  // also of models whose score is no inner product.
   const RecallIndex& index() const { return index_; }
 
   bool has_items() const { return items_ != nullptr; }

@@ -89,6 +89,7 @@ bool Trainer::PullAhead() {
     // Each step of the session is a batch, but for the last.
     step->stream_step = progress_.batches_before() + step->number - (step->last ? 1 : 0);
     step->batch = std::move(batch->batch);
+    step->batch.stream_step = step->stream_step;
     step->after = std::move(batch->after);
     pulled_.push_back(step);
     if (step->last) {
@@ -147,7 +148,7 @@ void Trainer::Compute(Step* step, std::vector<Score>* scores) {
   const Parameters parameters{.embeddings = Views<const float>(step->embeddings),
                               .dense = Views<const float>(step->dense)};
   logits_.resize(batch.size());
-  model_.Forward(batch, parameters, logits_);
+  model_.Score(batch, parameters, logits_);
   scores->reserve(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) {
     scores->push_back({.prediction = Sigmoid(logits_[i]),
@@ -155,22 +156,25 @@ void Trainer::Compute(Step* step, std::vector<Score>* scores) {
                        .label = batch.labels[i],
                        .weight = batch.weights[i]});
   }
-  BackwardFrom(*scores, step);
+  if (!model_.ScoresAsItTrains()) {
+    model_.Forward(batch, parameters, logits_);
+  }
+  Learn(parameters, step);
 }
 
-void Trainer::BackwardFrom(std::span<const Score> scores, Step* step) {
+// From the logits of training.
+void Trainer::Learn(const Parameters& parameters, Step* step) {
+  const Batch& batch = step->batch;
   logit_gradients_.clear();
-  for (const Score& score : scores) {
-    logit_gradients_.push_back(score.weight * (score.prediction - score.label));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    logit_gradients_.push_back(batch.weights[i] * (Sigmoid(logits_[i]) - batch.labels[i]));
   }
   step->embedding_gradients = ZerosLike(step->embeddings);
   step->dense_gradients = ZerosLike(step->dense);
-  const Parameters parameters{.embeddings = Views<const float>(step->embeddings),
-                              .dense = Views<const float>(step->dense)};
   Gradients gradients{.embeddings = Views<float>(step->embedding_gradients),
                       .dense = Views<float>(step->dense_gradients)};
-  model_.Backward(step->batch, parameters, logit_gradients_, &gradients);
-  const auto samples = static_cast<float>(scores.size());
+  model_.Backward(batch, parameters, logit_gradients_, &gradients);
+  const auto samples = static_cast<float>(batch.size());
   for (std::vector<float>& gradient : step->dense_gradients) {
     for (float& element : gradient) {
       element /= samples;

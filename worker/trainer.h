@@ -42,7 +42,7 @@ class Trainer {
   bool PullAhead();
   bool Train(const std::shared_ptr<Step>& step);
   void Compute(Step* step, std::vector<Score>* scores);
-  void BackwardFrom(std::span<const Score> scores, Step* step);
+  void Learn(const Parameters& parameters, Step* step);
   void Push(const std::shared_ptr<Step>& step);
 
   const JobConfig& job_;

@@ -8,6 +8,7 @@
 #include "common/config/config_file.h"
 #include "common/config/delimited.h"
 #include "common/config/nearest.h"
+#include "common/job/deep_config.h"
 #include "common/job/feature_policy_config.h"
 #include "common/job/optimizer_config.h"
 #include "common/sample/feature_mapper.h"
@@ -147,6 +148,7 @@ ModelSettings ReadModel(const ConfigSection& section) {
   section.InRange("factors", 1U, kMaxFactors, &model.factors);
   section.InRange("init_stddev", 0.0F, 100.0F, &model.init_stddev);
   section.Optional("seed", &model.seed);
+  ReadDeepSettings(section, &model);
   model.value_type = ReadValueType(section);
   model.policy = ReadFeaturePolicy(section);
   model.optimizer =

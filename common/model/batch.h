@@ -30,6 +30,9 @@ struct Batch {
   std::vector<uint64_t> sample_ids;  // hash of stream partition and offset
   int64_t max_event_time_ms = 0;
   int64_t newest_arrival_ms = 0;
+  // Batches that the worker had trained when this one's turn came, this one included: what is
+  // random in training is a function of it.
+  uint64_t stream_step = 0;
   std::vector<SparseInput> inputs;  // one per embedding variable
 
   size_t size() const { return labels.size(); }

@@ -102,6 +102,17 @@ std::unique_ptr<Model> MakeFmModel(uint32_t factors) {
   return std::make_unique<FmModel>(factors);
 }
 
+const ModelKind kFmKind = {
+    .name = "fm",
+    .has_factors = true,
+    .declare =
+        [](const ModelSettings& settings, proto::ModelSpec* spec) {
+          DeclareFactors(kFmFactors, settings, spec);
+          DeclareBias(settings, spec);
+        },
+    .make = [](const proto::ModelSpec& spec) { return MakeFmModel(spec.factors()); },
+};
+
 void FmSide::Clear() {
   linear_ = 0.0F;
   std::fill(sum_.begin(), sum_.end(), 0.0F);

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "common/model/kind.h"
 #include "common/model/model.h"
 
 // Factorization machine (Rendle, ICDM 2010): logit = bias + sum of w_i x_i
@@ -21,6 +22,8 @@ constexpr uint32_t FmDim(uint32_t factors) {
 }
 
 std::unique_ptr<Model> MakeFmModel(uint32_t factors);
+
+extern const ModelKind kFmKind;
 
 // The sum of some features of a sample, for instance of its context slots. For two sides c and i of
 // one sample its logit is

@@ -37,4 +37,11 @@ std::unique_ptr<Model> MakeLedgerModel() {
   return std::make_unique<LedgerModel>();
 }
 
+const ModelKind kLedgerKind = {
+    .name = "ledger",
+    .declare = [](const ModelSettings& settings,
+                  proto::ModelSpec* spec) { DeclareRows("ledger", kLedgerDim, settings, spec); },
+    .make = [](const proto::ModelSpec& /*spec*/) { return MakeLedgerModel(); },
+};
+
 }  // namespace freshet

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "common/model/kind.h"
 #include "common/model/model.h"
 
 // A model for tests that learns nothing and counts everything: the row of a key tells how often the
@@ -36,5 +37,7 @@ inline void WriteLedger(const LedgerEntry& entry, std::span<float> row) {
 
 // Every logit is 0; the gradient of a key is the entry of its occurrences in the batch.
 std::unique_ptr<Model> MakeLedgerModel();
+
+extern const ModelKind kLedgerKind;
 
 }  // namespace freshet

@@ -45,4 +45,14 @@ std::unique_ptr<Model> MakeLrModel() {
   return std::make_unique<LrModel>();
 }
 
+const ModelKind kLrKind = {
+    .name = "lr",
+    .declare =
+        [](const ModelSettings& settings, proto::ModelSpec* spec) {
+          DeclareRows("weights", 1, settings, spec);
+          DeclareBias(settings, spec);
+        },
+    .make = [](const proto::ModelSpec& /*spec*/) { return MakeLrModel(); },
+};
+
 }  // namespace freshet

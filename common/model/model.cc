@@ -1,72 +1,77 @@
 #include "common/model/model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
-#include <string_view>
 
 #include "common/model/feature_policy.h"
-#include "common/model/fm.h"
-#include "common/model/ledger.h"
-#include "common/model/lr.h"
+#include "common/model/kind.h"
 
 namespace freshet {
 namespace {
 
 constexpr uint32_t kMaxFactors = 4096;
 constexpr size_t kMaxSlots = 65535;  // a feature names its slot in 16 bits
+constexpr int kMaxLayers = 32;
+constexpr uint32_t kMaxUnits = 16384;
 
-constexpr std::array<std::string_view, 3> kKinds = {"lr", "fm", "ledger"};
-
-// Levenshtein, with two rows of the table.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) {
-    row[j] = j;
+Status CheckMlp(const std::string& kind, const proto::Mlp& mlp) {
+  if (mlp.hidden_size() > kMaxLayers) {
+    return InvalidArgument(
+        "model {}: hidden has {} layers, at most {}", kind, mlp.hidden_size(), kMaxLayers);
   }
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
+  for (const uint32_t units : mlp.hidden()) {
+    if (units == 0 || units > kMaxUnits) {
+      return InvalidArgument(
+          "model {}: a hidden layer has {} units, it must have 1 to {}", kind, units, kMaxUnits);
     }
   }
-  return row.back();
+  if (!(mlp.dropout() >= 0.0F && mlp.dropout() < 0.99F)) {
+    return InvalidArgument(
+        "model {}: dropout is {}, it must be from 0 to below 0.99", kind, mlp.dropout());
+  }
+  return absl::OkStatus();
 }
 
-Status UnknownKind(const std::string& kind) {
-  const auto* nearest = std::min_element(
-      kKinds.begin(), kKinds.end(), [&kind](std::string_view a, std::string_view b) {
-        return EditDistance(kind, a) < EditDistance(kind, b);
-      });
-  return InvalidArgument(
-      "model kind \"{}\" is unknown, did you mean \"{}\"? There are lr, fm and ledger",
-      kind,
-      *nearest);
+Status CheckCross(const ModelSettings& settings) {
+  if (settings.cross_layers == 0 || settings.cross_layers > uint32_t{kMaxLayers}) {
+    return InvalidArgument("model {}: cross_layers is {}, it must be 1 to {}",
+                           settings.kind,
+                           settings.cross_layers,
+                           kMaxLayers);
+  }
+  if (settings.cross_rank > kMaxUnits) {
+    return InvalidArgument("model {}: cross_rank is {}, it must be 0 (full) to {}",
+                           settings.kind,
+                           settings.cross_rank,
+                           kMaxUnits);
+  }
+  return absl::OkStatus();
 }
 
-// Name and dim of the embedding variable that a model of this kind has.
-struct Layout {
-  std::string variable;
-  uint32_t dim = 0;
-  bool bias = true;
-};
-
-StatusOr<Layout> LayoutOf(const std::string& kind, uint32_t factors) {
-  if (kind == "lr") {
-    return Layout{.variable = "weights", .dim = 1};
+// What the kind's shape depends on. A pooled input must not be wider than a layer can be.
+Status CheckShape(const ModelKind& kind, const ModelSettings& settings, size_t slots) {
+  if (kind.has_factors && (settings.factors == 0 || settings.factors > kMaxFactors)) {
+    return InvalidArgument("model {}: factors is {}, it must be 1 to {}",
+                           settings.kind,
+                           settings.factors,
+                           kMaxFactors);
   }
-  if (kind == "ledger") {
-    return Layout{.variable = "ledger", .dim = kLedgerDim, .bias = false};
+  if (!kind.has_mlp) {
+    return absl::OkStatus();
   }
-  if (kind != "fm") {
-    return UnknownKind(kind);
+  if (slots * settings.factors > kMaxUnits) {
+    return InvalidArgument("model {}: {} slots times {} factors are {} inputs, at most {}",
+                           settings.kind,
+                           slots,
+                           settings.factors,
+                           slots * settings.factors,
+                           kMaxUnits);
   }
-  if (factors == 0 || factors > kMaxFactors) {
-    return InvalidArgument("model fm: factors is {}, it must be 1 to {}", factors, kMaxFactors);
-  }
-  return Layout{.variable = "factors", .dim = FmDim(factors)};
+  FRESHET_RETURN_IF_ERROR(CheckMlp(settings.kind, settings.mlp));
+  return kind.has_cross ? CheckCross(settings) : absl::OkStatus();
 }
 
 Status CheckSlots(const std::vector<proto::Slot>& slots) {
@@ -113,75 +118,101 @@ Status AddPolicy(const ModelSettings& settings,
   return absl::OkStatus();
 }
 
-void AddInitializers(const ModelSettings& settings, proto::EmbeddingVariable* variable) {
-  proto::Initializer* linear = variable->add_initializers();
-  linear->set_kind(proto::Initializer::ZEROS);
-  if (settings.kind == "fm") {
-    linear->set_columns(1);
-    proto::Initializer* factors = variable->add_initializers();
-    factors->set_kind(proto::Initializer::NORMAL);
-    factors->set_scale(settings.init_stddev);
+// The variables of a model that has its slots, without what the caller adds.
+void DeclareShape(const ModelKind& kind, const ModelSettings& settings, proto::ModelSpec* spec) {
+  spec->set_kind(settings.kind);
+  if (kind.has_factors) {
+    spec->set_factors(settings.factors);
   }
+  if (kind.has_mlp) {
+    *spec->mutable_mlp() = settings.mlp;
+  }
+  if (kind.has_cross) {
+    spec->set_cross_layers(settings.cross_layers);
+    spec->set_cross_rank(settings.cross_rank);
+  }
+  kind.declare(settings, spec);
 }
 
-void AddBias(const ModelSettings& settings, proto::ModelSpec* spec) {
-  proto::DenseVariable* bias = spec->add_dense_variables();
-  bias->set_name("bias");
-  bias->add_shape(1);
-  bias->mutable_initializer()->set_kind(proto::Initializer::ZEROS);
-  bias->set_seed(settings.seed);
-  *bias->mutable_optimizer() = settings.dense_optimizer;
+// A model may come from a manifest or another process: its variables must be those that its kind
+// and settings declare.
+Status CheckVariables(const proto::ModelSpec& spec, const proto::ModelSpec& declared) {
+  const std::string& kind = spec.kind();
+  if (spec.embedding_variables_size() != 1 ||
+      spec.embedding_variables(0).dim() != declared.embedding_variables(0).dim()) {
+    return InvalidArgument("model {}: it must have one embedding variable of dim {}",
+                           kind,
+                           declared.embedding_variables(0).dim());
+  }
+  if (spec.dense_variables_size() != declared.dense_variables_size()) {
+    return InvalidArgument("model {}: it has {} dense variables, it must have {}",
+                           kind,
+                           spec.dense_variables_size(),
+                           declared.dense_variables_size());
+  }
+  for (int i = 0; i < spec.dense_variables_size(); ++i) {
+    const proto::DenseVariable& got = spec.dense_variables(i);
+    const proto::DenseVariable& expected = declared.dense_variables(i);
+    if (got.name() != expected.name() || !std::equal(got.shape().begin(),
+                                                     got.shape().end(),
+                                                     expected.shape().begin(),
+                                                     expected.shape().end())) {
+      return InvalidArgument(
+          "model {}: its dense variable {} is \"{}\" [{}], it must be \"{}\" [{}]",
+          kind,
+          i,
+          got.name(),
+          fmt::join(got.shape(), ", "),
+          expected.name(),
+          fmt::join(expected.shape(), ", "));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 StatusOr<std::unique_ptr<Model>> MakeModel(const proto::ModelSpec& spec) {
-  FRESHET_ASSIGN_OR_RETURN(const Layout layout, LayoutOf(spec.kind(), spec.factors()));
-  if (spec.embedding_variables_size() != 1 || spec.embedding_variables(0).dim() != layout.dim) {
-    return InvalidArgument(
-        "model {}: it must have one embedding variable of dim {}", spec.kind(), layout.dim);
-  }
-  if (spec.dense_variables_size() != (layout.bias ? 1 : 0)) {
-    return InvalidArgument("model {}: it has {} dense variables, it must have {}",
-                           spec.kind(),
-                           spec.dense_variables_size(),
-                           layout.bias ? 1 : 0);
-  }
-  if (spec.kind() == "lr") {
-    return MakeLrModel();
-  }
-  return spec.kind() == "fm" ? MakeFmModel(spec.factors()) : MakeLedgerModel();
+  FRESHET_ASSIGN_OR_RETURN(const ModelKind* kind, FindKind(spec.kind()));
+  ModelSettings settings;
+  settings.kind = spec.kind();
+  settings.factors = spec.factors();
+  settings.mlp = spec.mlp();
+  settings.cross_layers = spec.cross_layers();
+  settings.cross_rank = spec.cross_rank();
+  FRESHET_RETURN_IF_ERROR(CheckShape(*kind, settings, static_cast<size_t>(spec.slots_size())));
+  proto::ModelSpec declared;
+  *declared.mutable_slots() = spec.slots();
+  DeclareShape(*kind, settings, &declared);
+  FRESHET_RETURN_IF_ERROR(CheckVariables(spec, declared));
+  return kind->make(spec);
 }
 
 StatusOr<proto::ModelSpec> DeclareModel(const ModelSettings& settings,
                                         std::vector<proto::Slot> slots) {
-  FRESHET_ASSIGN_OR_RETURN(const Layout layout, LayoutOf(settings.kind, settings.factors));
+  FRESHET_ASSIGN_OR_RETURN(const ModelKind* kind, FindKind(settings.kind));
   FRESHET_RETURN_IF_ERROR(CheckSlots(slots));
+  FRESHET_RETURN_IF_ERROR(CheckShape(*kind, settings, slots.size()));
   if (!std::isfinite(settings.init_stddev) || settings.init_stddev < 0.0F) {
     return InvalidArgument("init_stddev is {}, it must not be negative", settings.init_stddev);
   }
-  proto::ModelSpec spec;
-  spec.set_kind(settings.kind);
-  if (settings.kind == "fm") {
-    spec.set_factors(settings.factors);
+  const bool learns = settings.kind != "ledger";
+  if (learns) {
+    FRESHET_RETURN_IF_ERROR(CheckOptimizer("optimizer", settings.optimizer));
+    FRESHET_RETURN_IF_ERROR(CheckOptimizer("dense_optimizer", settings.dense_optimizer));
   }
+  proto::ModelSpec spec;
   for (proto::Slot& slot : slots) {
     *spec.add_slots() = std::move(slot);
   }
-  proto::EmbeddingVariable* variable = spec.add_embedding_variables();
-  variable->set_name(layout.variable);
-  variable->set_dim(layout.dim);
-  variable->set_seed(settings.seed);
-  AddInitializers(settings, variable);
+  DeclareShape(*kind, settings, &spec);
+  proto::EmbeddingVariable* variable = spec.mutable_embedding_variables(0);
   FRESHET_RETURN_IF_ERROR(AddPolicy(settings, spec.slots_size(), variable));
-  if (settings.kind == "ledger") {
+  if (learns) {
+    *variable->mutable_optimizer() = settings.optimizer;
+  } else {
     variable->mutable_optimizer()->mutable_ledger();
-    return spec;
   }
-  FRESHET_RETURN_IF_ERROR(CheckOptimizer("optimizer", settings.optimizer));
-  FRESHET_RETURN_IF_ERROR(CheckOptimizer("dense_optimizer", settings.dense_optimizer));
-  *variable->mutable_optimizer() = settings.optimizer;
-  AddBias(settings, &spec);
   return spec;
 }
 

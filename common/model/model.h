@@ -17,7 +17,15 @@ class Model {
  public:
   virtual ~Model() = default;
 
-  // logits [batch.size()].
+  // logits [batch.size()]: what the samples are served, and scored before they are learned. It is
+  // what Forward says, but for models with dropout or statistics of the batch.
+  virtual void Score(const Batch& batch, const Parameters& parameters, std::span<float> logits) {
+    Forward(batch, parameters, logits);
+  }
+
+  virtual bool ScoresAsItTrains() const { return true; }
+
+  // logits [batch.size()], in training.
   virtual void Forward(const Batch& batch,
                        const Parameters& parameters,
                        std::span<float> logits) = 0;
@@ -37,6 +45,9 @@ struct ModelSettings {
   std::string kind = "fm";
   uint32_t factors = 8;
   float init_stddev = 0.05F;
+  proto::Mlp mlp;             // of kinds with a perceptron
+  uint32_t cross_layers = 3;  // dcn
+  uint32_t cross_rank = 0;    // dcn; 0: full
   uint64_t seed = 1;
   proto::Optimizer optimizer;
   proto::Optimizer dense_optimizer;
@@ -45,10 +56,13 @@ struct ModelSettings {
 };
 
 // Fills in the variables that a model of this kind declares:
-//   lr      embedding "weights" [1]
-//   fm      embedding "factors" [1 + k]: the linear weight, zero at first, then the factors
-//   ledger  embedding "ledger" [4]
-// and, but for ledger, the dense "bias" [1].
+//   lr         embedding "weights" [1]
+//   fm         embedding "factors" [1 + k]: the linear weight, zero at first, then the factors
+//   wide_deep  as fm, and dense "deep/..."
+//   deepfm     as wide_deep
+//   dcn        embedding "factors" [k], and dense "deep/...", "cross/..."
+//   ledger     embedding "ledger" [4]
+// and, but for ledger, the dense "bias" [1]. docs/models.md has the formulas.
 StatusOr<proto::ModelSpec> DeclareModel(const ModelSettings& settings,
                                         std::vector<proto::Slot> slots);
 

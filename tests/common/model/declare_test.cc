@@ -71,11 +71,11 @@ TEST_CASE("lr declares one weight a key, ledger four floats and no bias", "[mode
 }
 
 TEST_CASE("an unknown kind is refused, and the nearest one named", "[model]") {
-  CheckRefused(DeclareModel(SettingsOf("ledgr"), SlotsOf({"a"})).status(), "mean \"ledger\"");
-  CheckRefused(DeclareModel(SettingsOf("ffm"), SlotsOf({"a"})).status(), "mean \"fm\"");
+  CheckRefused(DeclareModel(SettingsOf("ledgr"), SlotsOf({"a"})).status(), "mean 'ledger'");
+  CheckRefused(DeclareModel(SettingsOf("ffm"), SlotsOf({"a"})).status(), "mean 'fm'");
   proto::ModelSpec spec;
   spec.set_kind("lrr");
-  CheckRefused(MakeModel(spec).status(), "mean \"lr\"");
+  CheckRefused(MakeModel(spec).status(), "mean 'lr'");
 }
 
 TEST_CASE("settings that make no model are refused by name", "[model]") {
