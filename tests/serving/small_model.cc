@@ -33,6 +33,8 @@ proto::ModelSpec SmallModel(const std::string& kind) {
   ModelSettings settings;
   settings.kind = kind;
   settings.factors = kFactors;
+  settings.mlp.add_hidden(5);
+  settings.mlp.set_normalization(proto::Mlp::BATCH);
   settings.optimizer.mutable_sgd()->set_learning_rate(0.1F);
   settings.dense_optimizer.mutable_sgd()->set_learning_rate(0.1F);
   const auto model = DeclareModel(settings, slots);

@@ -13,7 +13,7 @@ namespace freshet::serving::test {
 
 inline constexpr uint32_t kFactors = 3;
 
-// "fm", "lr" or "ledger".
+// Of any kind; one with a perceptron has a hidden layer, with batch normalization.
 proto::ModelSpec SmallModel(const std::string& kind = "fm");
 
 Key KeyOf(const std::string& slot, const std::string& value);
