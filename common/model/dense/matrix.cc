@@ -1,9 +1,11 @@
 #include "common/model/dense/matrix.h"
 
 #include <dnnl.h>
-#include <omp.h>
 
 #include "common/check.h"
+
+// Of libgomp, which oneDNN runs on. GCC has a header for it, other compilers have not.
+extern "C" void omp_set_num_threads(int threads);
 
 namespace freshet {
 namespace {
