@@ -102,20 +102,25 @@ StatusOr<std::vector<float>> ScoreCandidates(const Snapshot& snapshot,
   return LogitsOf(snapshot, context, items);
 }
 
-StatusOr<std::vector<float>> ScoreItems(const Snapshot& snapshot,
-                                        std::span<const Feature> context,
-                                        const JsonObject& request) {
+StatusOr<std::vector<uint32_t>> FindItems(const Snapshot& snapshot, const JsonObject& request) {
   FRESHET_RETURN_IF_ERROR(CheckItems(snapshot));
   FRESHET_ASSIGN_OR_RETURN(const auto ids, request.Strings("items", kMostCandidates));
-  std::vector<std::span<const Feature>> items;
+  std::vector<uint32_t> items;
   for (const std::string_view id : ids) {
     const std::optional<uint32_t> item = snapshot.catalogue()->Find(id);
     if (!item.has_value()) {
       return InvalidArgument("field 'items[{}]': the catalogue has no item '{}'", items.size(), id);
     }
-    items.push_back(snapshot.items()->FeaturesOf(*item));
+    items.push_back(*item);
   }
-  return LogitsOf(snapshot, context, items);
+  return items;
+}
+
+StatusOr<std::vector<float>> ScoreItems(const Snapshot& snapshot,
+                                        std::span<const Feature> context,
+                                        const JsonObject& request) {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<uint32_t> items, FindItems(snapshot, request));
+  return LogitsOfItems(snapshot, context, items);
 }
 
 // Ascending. An id that the catalogue does not have excludes nothing: items come and go.
@@ -149,12 +154,12 @@ std::vector<Hit> Candidates(const Snapshot& snapshot,
 }
 
 void ScoreHits(const Snapshot& snapshot, std::span<const Feature> context, std::vector<Hit>* hits) {
-  std::vector<std::span<const Feature>> items;
+  std::vector<uint32_t> items;
   items.reserve(hits->size());
   for (const Hit& hit : *hits) {
-    items.push_back(snapshot.items()->FeaturesOf(hit.item));
+    items.push_back(hit.item);
   }
-  const std::vector<float> logits = LogitsOf(snapshot, context, items);
+  const std::vector<float> logits = LogitsOfItems(snapshot, context, items);
   for (size_t i = 0; i < hits->size(); ++i) {
     (*hits)[i].score = logits[i];
   }

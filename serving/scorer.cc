@@ -62,6 +62,27 @@ std::vector<float> LogitsOf(const Snapshot& snapshot,
   return logits;
 }
 
+// Where items have sides, they are in the index.
+std::vector<float> LogitsOfItems(const Snapshot& snapshot,
+                                 std::span<const Feature> context,
+                                 std::span<const uint32_t> items) {
+  if (!snapshot.schema()->has_sides()) {
+    std::vector<std::span<const Feature>> features;
+    features.reserve(items.size());
+    for (const uint32_t item : items) {
+      features.push_back(snapshot.items()->FeaturesOf(item));
+    }
+    return ModelLogits(snapshot, context, features);
+  }
+  const Scorer scorer(snapshot, context);
+  std::vector<float> logits;
+  logits.reserve(items.size());
+  for (const uint32_t item : items) {
+    logits.push_back(scorer.LogitOfItem(item));
+  }
+  return logits;
+}
+
 FmSide SumFeatures(const Snapshot& snapshot, std::span<const Feature> features) {
   FmSide side(snapshot.schema()->factors());
   const RowTable& table = snapshot.weights().table(0);

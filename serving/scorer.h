@@ -15,6 +15,11 @@ std::vector<float> LogitsOf(const Snapshot& snapshot,
                             std::span<const Feature> context,
                             std::span<const std::span<const Feature>> items);
 
+// The same, of items of the catalogue.
+std::vector<float> LogitsOfItems(const Snapshot& snapshot,
+                                 std::span<const Feature> context,
+                                 std::span<const uint32_t> items);
+
 // ---- Models that have sides: Schema::has_sides.
 
 // The sum of features. lr is fm without factors.
