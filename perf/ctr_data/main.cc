@@ -12,13 +12,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
-#include <cstdio>
-#include <exception>
 #include <fstream>
 #include <iterator>
 #include <string>
 
 #include "perf/ctr_data/hidden_model.h"
+#include "perf/guarded_main.h"
 
 namespace freshet::perf {
 namespace {
@@ -116,10 +115,5 @@ int Main(int argc, char** argv) {
 }  // namespace freshet::perf
 
 int main(int argc, char** argv) {
-  try {
-    return freshet::perf::Main(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "freshet_bench_ctr_data: %s\n", error.what());
-    return 1;
-  }
+  return freshet::perf::GuardedMain("freshet_bench_ctr_data", freshet::perf::Main, argc, argv);
 }

@@ -8,10 +8,10 @@
 //   freshet_bench_table flags                        how the limit and the peers were compiled
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <exception>
 #include <iostream>
 #include <string>
 
+#include "perf/guarded_main.h"
 #include "perf/table/contest.h"
 #include "perf/table/contestant.h"
 #include "perf/table/growth.h"
@@ -118,10 +118,5 @@ int Main(int argc, char** argv) {
 }  // namespace freshet::perf
 
 int main(int argc, char** argv) {
-  try {
-    return freshet::perf::Main(argc, argv);
-  } catch (const std::exception& error) {
-    std::cerr << "freshet_bench_table: " << error.what() << "\n";
-    return 1;
-  }
+  return freshet::perf::GuardedMain("freshet_bench_table", freshet::perf::Main, argc, argv);
 }

@@ -8,12 +8,11 @@
 //       checksum                 of all rows
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <fstream>
 #include <iostream>
 #include <string>
 
+#include "perf/guarded_main.h"
 #include "perf/tier/owner.h"
 
 namespace freshet::perf {
@@ -77,10 +76,5 @@ int Main(int argc, char** argv) {
 }  // namespace freshet::perf
 
 int main(int argc, char** argv) {
-  try {
-    return freshet::perf::Main(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "freshet_bench_tier: %s\n", error.what());
-    return 1;
-  }
+  return freshet::perf::GuardedMain("freshet_bench_tier", freshet::perf::Main, argc, argv);
 }
