@@ -4,18 +4,17 @@
 
 #include <cmath>
 
+#include "common/model/deep_limits.h"
 #include "common/model/kind.h"
 
 namespace freshet {
 namespace {
 
-constexpr double kMaxUnits = 16384.0;
-
 void ReadHidden(const ConfigSection& section, proto::Mlp* mlp) {
   std::vector<double> hidden = {128.0, 64.0};
   section.Optional("hidden", &hidden);
   for (const double units : hidden) {
-    if (!(units >= 1.0 && units <= kMaxUnits) || units != std::floor(units)) {
+    if (!(units >= 1.0 && units <= double{kMaxUnits}) || units != std::floor(units)) {
       section.Fail("hidden",
                    fmt::format("must list whole numbers from 1 to {}, got {}", kMaxUnits, units));
       return;
@@ -48,14 +47,14 @@ void ReadDeepSettings(const ConfigSection& section, ModelSettings* model) {
     section.Choice("normalization", {"none", "batch", "layer"}, &normalization);
     model->mlp.set_normalization(static_cast<proto::Mlp::Normalization>(normalization));
     float dropout = 0.0F;
-    section.InRange("dropout", 0.0F, 0.9F, &dropout);
+    section.InRange("dropout", 0.0F, kMaxDropout, &dropout);
     model->mlp.set_dropout(dropout);
   } else {
     RefuseKeys(section, model->kind, {"hidden", "normalization", "dropout"});
   }
   if ((*kind)->has_cross) {
-    section.InRange("cross_layers", 1U, 32U, &model->cross_layers);
-    section.InRange("cross_rank", 0U, 16384U, &model->cross_rank);
+    section.InRange("cross_layers", 1U, kMaxLayers, &model->cross_layers);
+    section.InRange("cross_rank", 0U, kMaxUnits, &model->cross_rank);
   } else {
     RefuseKeys(section, model->kind, {"cross_layers", "cross_rank"});
   }

@@ -7,6 +7,8 @@ namespace {
 
 class LrModel final : public Model {
  public:
+  explicit LrModel(size_t dim) : dim_(dim) {}
+
   void Forward(const Batch& batch, const Parameters& parameters, std::span<float> logits) override {
     const SparseInput& input = batch.inputs[0];
     const float* weights = parameters.embeddings[0].data();
@@ -15,7 +17,7 @@ class LrModel final : public Model {
     for (size_t sample = 0; sample < batch.size(); ++sample) {
       float logit = bias;
       for (uint32_t e = input.sample_begin[sample]; e < input.sample_begin[sample + 1]; ++e) {
-        logit += weights[input.rows[e]] * input.values[e];
+        logit += weights[input.rows[e] * dim_] * input.values[e];
       }
       logits[sample] = logit;
     }
@@ -32,17 +34,20 @@ class LrModel final : public Model {
       const float gradient = logit_gradients[sample];
       bias += gradient;
       for (uint32_t e = input.sample_begin[sample]; e < input.sample_begin[sample + 1]; ++e) {
-        weights[input.rows[e]] += gradient * input.values[e];
+        weights[input.rows[e] * dim_] += gradient * input.values[e];
       }
     }
     gradients->dense[0][0] += bias;
   }
+
+ private:
+  const size_t dim_;
 };
 
 }  // namespace
 
-std::unique_ptr<Model> MakeLrModel() {
-  return std::make_unique<LrModel>();
+std::unique_ptr<Model> MakeLrModel(uint32_t dim) {
+  return std::make_unique<LrModel>(dim);
 }
 
 const ModelKind kLrKind = {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "common/model/deep_limits.h"
 #include "common/model/feature_policy.h"
 #include "common/model/kind.h"
 
@@ -14,11 +15,9 @@ namespace {
 
 constexpr uint32_t kMaxFactors = 4096;
 constexpr size_t kMaxSlots = 65535;  // a feature names its slot in 16 bits
-constexpr int kMaxLayers = 32;
-constexpr uint32_t kMaxUnits = 16384;
 
 Status CheckMlp(const std::string& kind, const proto::Mlp& mlp) {
-  if (mlp.hidden_size() > kMaxLayers) {
+  if (mlp.hidden_size() > static_cast<int>(kMaxLayers)) {
     return InvalidArgument(
         "model {}: hidden has {} layers, at most {}", kind, mlp.hidden_size(), kMaxLayers);
   }
@@ -28,15 +27,15 @@ Status CheckMlp(const std::string& kind, const proto::Mlp& mlp) {
           "model {}: a hidden layer has {} units, it must have 1 to {}", kind, units, kMaxUnits);
     }
   }
-  if (!(mlp.dropout() >= 0.0F && mlp.dropout() < 0.99F)) {
+  if (!(mlp.dropout() >= 0.0F && mlp.dropout() <= kMaxDropout)) {
     return InvalidArgument(
-        "model {}: dropout is {}, it must be from 0 to below 0.99", kind, mlp.dropout());
+        "model {}: dropout is {}, it must be from 0 to {}", kind, mlp.dropout(), kMaxDropout);
   }
   return absl::OkStatus();
 }
 
 Status CheckCross(const ModelSettings& settings) {
-  if (settings.cross_layers == 0 || settings.cross_layers > uint32_t{kMaxLayers}) {
+  if (settings.cross_layers == 0 || settings.cross_layers > kMaxLayers) {
     return InvalidArgument("model {}: cross_layers is {}, it must be 1 to {}",
                            settings.kind,
                            settings.cross_layers,

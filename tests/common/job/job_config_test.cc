@@ -198,6 +198,31 @@ training: {batch_size: 0, consistency: ssp, rpc_timeout: 0s}
        "14: 'rpc_timeout' must be from 1ms to 1h");
 }
 
+TEST_CASE("settings of deep models reach the model, and no other kind takes them", "[job]") {
+  const std::string input =
+      "stream: {path: d}\nformat: {columns: [y, a, b], label: {column: y}}\n"
+      "slots: [{name: a}, {name: b}]\n";
+  const freshet::proto::ModelSpec model =
+      Job(input +
+          "model: {kind: dcn, factors: 4, hidden: [30, 20], normalization: batch, dropout: 0.25, "
+          "cross_layers: 2, cross_rank: 3}\n")
+          .model;
+  REQUIRE(model.mlp().hidden_size() == 2);
+  CHECK(model.mlp().hidden(0) == 30);
+  CHECK(model.mlp().hidden(1) == 20);
+  CHECK(model.mlp().normalization() == freshet::proto::Mlp::BATCH);
+  CHECK(model.mlp().dropout() == 0.25F);
+  CHECK(model.cross_layers() == 2);
+  CHECK(model.cross_rank() == 3);
+  CHECK(Job(input + "model: {kind: deepfm}\n").model.mlp().hidden_size() == 2);
+  CHECK(Errors(input + "model: {kind: fm, hidden: [8], cross_rank: 2}\n") ==
+        "4: 'hidden' is no setting of a model of kind fm\n"
+        "4: 'cross_rank' is no setting of a model of kind fm");
+  CHECK(Errors(input + "model: {kind: deepfm, hidden: [8, 2.5], cross_layers: 2}\n") ==
+        "4: 'hidden' must list whole numbers from 1 to 16384, got 2.5\n"
+        "4: 'cross_layers' is no setting of a model of kind deepfm");
+}
+
 TEST_CASE("delimiters may be a tab or of several characters", "[job]") {
   const auto delimiter_of = [](const std::string& written) {
     return Job("stream: {path: d}\nformat: {columns: [y, a], label: {column: y}, delimiter: " +
