@@ -7,4 +7,8 @@ namespace freshet::ps {
 // from its rows and not from the order in which they were copied.
 void SortByKey(EmbeddingRows& rows);
 
+// Rows with a value that is not finite, or beyond `limit` if that is not 0. Ledger rows hold
+// integers, and are never bad.
+uint64_t CountBadRows(const PartContents& contents, float limit);
+
 }  // namespace freshet::ps

@@ -16,6 +16,7 @@ namespace freshet::ps {
 struct CutService::PartCollector {
   std::shared_ptr<Session> session;
   uint64_t version = 0;
+  float row_limit = 0.0F;
   std::chrono::nanoseconds start;
   rpc::Responder respond;
 
@@ -125,6 +126,7 @@ void CutService::WriteCut(const proto::WriteCutRequest& request, rpc::Responder 
   const auto collector = std::make_shared<PartCollector>();
   collector->session = *found;
   collector->version = request.version();
+  collector->row_limit = request.row_limit();
   collector->start = clock_.Monotonic();
   collector->respond = std::move(respond);
   collector->remaining = owners_.size();
@@ -209,6 +211,7 @@ StatusOr<proto::PartFile> CutService::WritePartFile(const PartCollector& collect
   FRESHET_ASSIGN_OR_RETURN(
       proto::PartFile part,
       WritePart(files_, log_.VersionDirectory(VersionId(collector.version)), name, contents));
+  part.set_bad_rows(CountBadRows(contents, collector.row_limit));
   part.set_server(collector.session->ownership().server());
   metrics_.cut_rows.Increment(static_cast<double>(part.rows()));
   metrics_.cut_tombstones.Increment(static_cast<double>(part.tombstones()));

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "common/check.h"
+#include "ps/page_filler.h"
 
 namespace freshet::ps {
 namespace {
@@ -47,16 +48,36 @@ MappedMemory& MappedMemory::operator=(MappedMemory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(reserved_, other.reserved_);
+  std::swap(filled_ahead_, other.filled_ahead_);
   return *this;
 }
 
 MappedMemory::~MappedMemory() {
   if (reserved_ > 0) {
+    Withdraw();
     munmap(data_, reserved_);
   }
 }
 
+void MappedMemory::Withdraw() {
+  if (std::exchange(filled_ahead_, false)) {
+    PageFiller::OfProcess().Withdraw(data_, reserved_);
+  }
+}
+
+void MappedMemory::FillAhead(size_t begin, size_t end) {
+  // Whole pages, each in one of the ranges that follow each other.
+  begin = RoundUp(begin, kHugePage);
+  end = std::min(RoundUp(end, kHugePage), size_ / kHugePage * kHugePage);
+  if (begin < end) {
+    filled_ahead_ = true;
+    PageFiller::OfProcess().Fill(data_ + begin, end - begin);
+  }
+}
+
 void MappedMemory::Resize(size_t bytes) {
+  const PageFiller::Pause pause;
+  Withdraw();
   const size_t rounded = RoundUp(bytes, kPage);
   if (rounded > reserved_) {
     // Twice as much as is needed, so that the pages move seldom.

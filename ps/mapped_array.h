@@ -15,7 +15,8 @@ class MappedMemory {
   MappedMemory(MappedMemory&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)),
-        reserved_(std::exchange(other.reserved_, 0)) {}
+        reserved_(std::exchange(other.reserved_, 0)),
+        filled_ahead_(std::exchange(other.filled_ahead_, false)) {}
 
   MappedMemory& operator=(MappedMemory&& other) noexcept;
   ~MappedMemory();
@@ -25,14 +26,21 @@ class MappedMemory {
   // no more address space.
   void Resize(size_t bytes);
 
+  // These bytes, of those that there are, will be written to soon: a hint for a PageFiller. The
+  // next Resize makes it forget those it has not come to.
+  void FillAhead(size_t begin, size_t end);
+
   std::byte* data() const { return data_; }
 
   size_t size() const { return size_; }
 
  private:
+  void Withdraw();
+
   std::byte* data_ = nullptr;
   size_t size_ = 0;
   size_t reserved_ = 0;  // of address space
+  bool filled_ahead_ = false;
 };
 
 // The same, of elements that are fine when all their bytes are zero.
@@ -44,6 +52,11 @@ class MappedArray {
   void Resize(size_t count) {
     memory_.Resize(count * sizeof(T));
     count_ = count;
+  }
+
+  // Of elements.
+  void FillAhead(size_t begin, size_t end) {
+    memory_.FillAhead(begin * sizeof(T), end * sizeof(T));
   }
 
   T& operator[](size_t i) { return data()[i]; }

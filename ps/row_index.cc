@@ -25,9 +25,13 @@ constexpr uint64_t kGrowInSteps = 1024;
 // the last home has moved.
 constexpr uint64_t kHomesPerInsertion = 4;
 constexpr size_t kFullPercent = 86;
+// A while before, memory is taken for the larger table.
+constexpr size_t kRoomPercent = 85;
 constexpr size_t kHalfEmptyPercent = 50;
 // Below this, where a home moves to is not far enough away from where it was.
 constexpr uint64_t kLastHomes = 128;
+constexpr size_t kMostWaiting = 1024;
+constexpr size_t kFillStep = 32768;  // buckets
 
 bool HasAvx2() {
 #if defined(__x86_64__)
@@ -261,8 +265,13 @@ void RowIndex::Insert(Key key, RowSlot slot) {
     cells_.Resize(kFirstBuckets + kFurthest + 1);
   }
   ++size_;
-  if (!growing() && size_ * 100 > layout().buckets * kCells * kFullPercent) {
-    StartGrowing();
+  if (!growing() && size_ * 100 > layout().buckets * kCells * kRoomPercent) {
+    if (!HasRoom()) {
+      MakeRoom();
+    }
+    if (size_ * 100 > layout().buckets * kCells * kFullPercent) {
+      StartGrowing();
+    }
   }
   if (growing()) {
     MoveHomes(kHomesPerInsertion);
@@ -273,13 +282,14 @@ void RowIndex::Insert(Key key, RowSlot slot) {
 void RowIndex::InsertHash(uint64_t hash, RowSlot slot) {
   for (std::optional<Homeless> homeless = Put(hash, slot); homeless;
        homeless = Put(homeless->hash, homeless->slot)) {
-    if (size_ * 100 < layout().buckets * kCells * kHalfEmptyPercent) {
+    const bool half_empty = size_ * 100 < layout().buckets * kCells * kHalfEmptyPercent;
+    if (!half_empty && !growing()) {
+      StartGrowing();
+    }
+    // A few keys wait aside until the table has grown, so that nobody waits for it.
+    if (half_empty || crowded_.size() < kMostWaiting) {
       crowded_.emplace(homeless->hash, homeless->slot);
       return;
-    }
-    // Too crowded here: the whole table gets more room at once.
-    if (!growing()) {
-      StartGrowing();
     }
     MoveHomes(layout().buckets);
   }
@@ -437,10 +447,26 @@ uint64_t RowIndex::Walk(uint64_t from,
 
 // ---- growth
 
+uint64_t RowIndex::LargerBuckets() const {
+  return layout().buckets + layout().buckets * 3 / 10;
+}
+
+// So that the pages are there when cells move to them.
+void RowIndex::MakeRoom() {
+  const size_t before = cells_.size();
+  cells_.Resize(LargerBuckets() + kFurthest + 1);
+  // Cells move to the new buckets from the last one downwards.
+  for (size_t end = cells_.size(); end > before; end -= std::min(kFillStep, end - before)) {
+    cells_.FillAhead(end - std::min(kFillStep, end - before), end);
+  }
+}
+
 void RowIndex::StartGrowing() {
-  layouts_[1] = Layout(layout().buckets + layout().buckets * 3 / 10);
+  layouts_[1] = Layout(LargerBuckets());
   frontier_ = layout().buckets;
-  cells_.Resize(next().buckets + kFurthest + 1);
+  if (!HasRoom()) {
+    MakeRoom();
+  }
   if (layout().buckets < kGrowInSteps) {
     FinishGrowing();
   }
@@ -492,6 +518,9 @@ void RowIndex::FinishGrowing() {
   std::fill_n(cells_.data(), frontier_ + kFurthest, Bucket{});
   layouts_ = {next(), Layout()};
   frontier_ = UINT64_MAX;
+  for (const auto& [hash, slot] : std::exchange(crowded_, {})) {
+    moved.push_back({.hash = hash, .slot = slot});
+  }
   for (const Homeless& key : moved) {
     InsertHash(key.hash, key.slot);
   }

@@ -35,7 +35,8 @@ namespace freshet::ps {
 // Homes are in the order of hashes. So the table grows by three tenths in place: from the last home
 // to the first, cells move up to where the larger number of buckets puts them, some with each
 // insertion. While that goes on, homes before frontier_ are where layout() says, the others where
-// next() says. No insertion ever waits for the whole table.
+// next() says. No insertion ever waits for the whole table: a key that finds no place meanwhile is
+// kept aside.
 // Thread-safety: owner thread only.
 class RowIndex {
  public:
@@ -176,6 +177,12 @@ class RowIndex {
                   uint64_t last,
                   absl::FunctionRef<void(Key, RowSlot)> visit) const;
 
+  uint64_t LargerBuckets() const;
+
+  // Memory for the next larger table.
+  bool HasRoom() const { return cells_.size() > LargerBuckets(); }
+
+  void MakeRoom();
   void StartGrowing();
   void MoveHomes(uint64_t homes);
   void MoveHome(uint64_t home);

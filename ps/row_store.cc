@@ -9,6 +9,10 @@ namespace freshet::ps {
 namespace {
 
 constexpr size_t kWord = 64;  // slots in a word of a bitmap
+// How far ahead of the last row there are pages: little beside the rows, and enough for some
+// batches.
+constexpr size_t kMostAheadBytes = size_t{8} << 20U;
+constexpr size_t kAheadShare = 64;
 
 }  // namespace
 
@@ -23,7 +27,9 @@ RowSlot RowStore::Allocate() {
       // Address space; memory is taken when a slot is written to.
       Resize(slots_ + std::max(kWord, slots_ / 4 / kWord * kWord));
     }
-    ++used_;
+    if (used_++ >= fill_at_) {
+      FillAhead();
+    }
   }
   ++rows_;
   live_.Set(static_cast<RowSlot>(slot));
@@ -55,8 +61,19 @@ void RowStore::TakeTail() {
   Resize((end + kWord - 1) / kWord * kWord);
 }
 
+void RowStore::FillAhead() {
+  const size_t ahead = std::min(used_ / kAheadShare, kMostAheadBytes / bytes_per_row());
+  const size_t begin = std::max(filled_, used_);
+  filled_ = std::min(used_ + ahead, slots_);
+  fill_at_ = used_ + ahead / 2;
+  values_.FillAhead(begin * shape_.value_bytes, filled_ * shape_.value_bytes);
+  rests_.FillAhead(begin * rest_bytes_, filled_ * rest_bytes_);
+}
+
 void RowStore::Resize(size_t slots) {
   slots_ = slots;
+  filled_ = 0;
+  fill_at_ = 0;
   values_.Resize(slots * shape_.value_bytes);
   rests_.Resize(slots * rest_bytes_);
   live_.Resize(slots);

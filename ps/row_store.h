@@ -128,6 +128,7 @@ class RowStore {
   const std::byte* rest(RowSlot slot) const { return rests_.data() + slot * rest_bytes_; }
 
   void Resize(size_t slots);
+  void FillAhead();
 
   const RowShape shape_;
   const size_t state_at_;  // in the rest of a row
@@ -139,6 +140,8 @@ class RowStore {
   size_t used_ = 0;
   size_t rows_ = 0;
   size_t first_free_ = 0;  // no slot before it is free
+  size_t filled_ = 0;      // slots that there are pages for, or will be soon
+  size_t fill_at_ = 0;     // when so many are used, FillAhead
 };
 
 }  // namespace freshet::ps
