@@ -1,6 +1,7 @@
 #pragma once
 #include "common/env/env.h"
 #include "common/version_log/version_log.h"
+#include "coordinator/event_log.h"
 #include "coordinator/options.h"
 #include "coordinator/state_store.h"
 
@@ -12,6 +13,7 @@ struct Context {
   const Env& env;
   VersionLog& log;
   StateStore& store;
+  EventLog& events;
 };
 
 }  // namespace freshet::coordinator

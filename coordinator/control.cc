@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/ranges.h>
+
 #include "common/crash_point.h"
+#include "coordinator/gate.h"
 #include "coordinator/log.h"
 #include "coordinator/recovery.h"
+#include "coordinator/status.h"
 
 namespace freshet::coordinator {
 namespace {
@@ -34,11 +38,13 @@ std::string CodeName(const Status& status) {
 Control::Control(const Context& context,
                  const Membership& membership,
                  ControlQueue& queue,
+                 Housekeeper& housekeeper,
                  Board& board,
                  CoordinatorMetrics& metrics)
     : context_(context),
       membership_(membership),
       queue_(queue),
+      housekeeper_(housekeeper),
       board_(board),
       metrics_(metrics),
       numbers_(context.store, context.log),
@@ -93,12 +99,8 @@ void Control::Enter(proto::StatusResponse::Phase phase, const std::string& waiti
   });
 }
 
-void Control::Record(const std::string& kind, const std::string& text) {
-  const Status status = context_.store.Record(
-      {.unix_ms = context_.env.clock.UnixMillis(), .kind = kind, .text = text});
-  if (!status.ok()) {
-    Log().warn("could not record an event kind={} error=\"{}\"", kind, status.ToString());
-  }
+void Control::Record(const std::string& kind, const std::string& text, uint64_t version) {
+  context_.events.Record(kind, version, text);
 }
 
 Status Control::GiveUpRecovery() const {
@@ -167,6 +169,7 @@ Status Control::BeginSession() {
       session_->workers.size() != context_.options.workers) {
     return Unavailable("{}", membership_.Missing());
   }
+  const auto versions_stay = housekeeper_.KeepAll();
   Recovery recovery(context_, numbers_, [this] { return GiveUpRecovery(); });
   FRESHET_ASSIGN_OR_RETURN(Restored restored, recovery.Run(*session_));
   head_ = std::move(restored.head);
@@ -180,7 +183,8 @@ Status Control::BeginSession() {
     serving_.Tell(VersionId(head_.version()));
   }
   Record("epoch",
-         fmt::format("epoch={} version={} rows={}", epoch.value(), head_.version(), restored.rows));
+         fmt::format("epoch={} version={} rows={}", epoch.value(), head_.version(), restored.rows),
+         head_.version());
   Log().info("session begun epoch={} version={} rows={} servers={} workers={}",
              epoch.value(),
              head_.version(),
@@ -215,9 +219,12 @@ void Control::Supervise() {
     return;
   }
   const CutResult result = MakeCut(false, context_.options.rpc_timeout);
+  if (result.committed) {
+    ObeyGate();
+  }
   if (phase_ == Phase::TRAINING && finished && result.status.ok()) {
     CrashPoint("before_finished");
-    Record("finished", fmt::format("version={}", head_.version()));
+    Record("finished", fmt::format("version={}", head_.version()), head_.version());
     Enter(Phase::FINISHED, "");
   }
 }
@@ -251,6 +258,11 @@ bool Control::AllFinished() const {
 // A version that serving refuses as damaged keeps it from all deltas that build on it. Training
 // has the rows in memory: a base makes the damaged file unimportant.
 void Control::WatchServing() {
+  const uint64_t served = OldestServed(membership_.Everyone());
+  if (served > served_) {
+    Record("served", "by every serving node that is up", served);
+  }
+  served_ = served;
   const std::string stuck = serving_.NewlyStuck(VersionId(head_.version()));
   if (stuck.empty()) {
     return;
@@ -297,7 +309,19 @@ CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
 }
 
 void Control::NoteCut(const CutResult& result, nanoseconds begin) {
+  const int64_t watermark_before = head_.event_time_watermark_ms();
   head_ = result.manifest;
+  Record("version_committed",
+         fmt::format("kind={} samples={} auc={:.4f} log_loss={:.4f} event_time_ms={}",
+                     proto::Manifest::Kind_Name(head_.kind()),
+                     head_.metrics().samples(),
+                     head_.metrics().auc(),
+                     head_.metrics().log_loss(),
+                     head_.event_time_watermark_ms()),
+         head_.version());
+  NoteVerdict();
+  NoteWatermark(watermark_before);
+  housekeeper_.Wake();
   const bool base = head_.kind() == proto::Manifest::BASE;
   chain_length_ = base ? 1 : chain_length_ + 1;
   force_base_ = force_base_ && !base;
@@ -322,12 +346,60 @@ void Control::NoteCut(const CutResult& result, nanoseconds begin) {
              Seconds(duration) * 1e3);
 }
 
+void Control::NoteVerdict() {
+  const proto::GateState& gate = head_.gate();
+  if (!IsVerdict(gate)) {
+    return;
+  }
+  if (gate.verdict() == proto::GateState::PASSED) {
+    Record("validated",
+           fmt::format("auc={:.4f} log_loss={:.4f}", gate.passed_auc(), gate.passed_log_loss()),
+           head_.version());
+    return;
+  }
+  const std::string reasons = fmt::format("{}", fmt::join(gate.reasons(), "; "));
+  metrics_.CountRejected();
+  Log().warn("the gate rejected version={} in_row={} reasons=\"{}\"",
+             head_.version(),
+             gate.failures_in_row(),
+             reasons);
+  Record("rejected", fmt::format("in_row={} {}", gate.failures_in_row(), reasons), head_.version());
+}
+
+void Control::NoteWatermark(int64_t before) {
+  const int64_t every = context_.options.watermark_every.count();
+  const int64_t now = head_.event_time_watermark_ms();
+  if (now / every > before / every) {
+    Record("watermark", fmt::format("event_time_ms={}", now / every * every), head_.version());
+  }
+}
+
+// After so many failed verdicts in a row the model goes back to the last version that passed.
+void Control::ObeyGate() {
+  const GateRules& rules = context_.options.gate;
+  const proto::GateState& gate = head_.gate();
+  if (rules.rollback_after == 0 || !IsVerdict(gate) ||
+      gate.failures_in_row() < rules.rollback_after || gate.passed_version() == 0 ||
+      !session_.has_value()) {
+    return;
+  }
+  const Status status = RollBack(VersionId(gate.passed_version()),
+                                 {.keep_positions = rules.rollback_skips});
+  if (!status.ok()) {
+    Record("rollback_failed", status.ToString(), gate.passed_version());
+    Log().error("the gate could not roll back to={} error=\"{}\"",
+                gate.passed_version(),
+                status.ToString());
+  }
+}
+
 void Control::NoteFailedCut(const CutResult& result) {
   bool broken = result.broken;
   if (!result.committed) {
     metrics_.CountFailedCut(result.failed_step, CodeName(result.status));
     board_.Update([](Progress& progress) { ++progress.failed_cuts; });
     if (!broken && result.heard_of) {
+      const auto versions_stay = housekeeper_.KeepAll();
       RemoveLeftovers(context_);
     }
     if (absl::IsResourceExhausted(result.status)) {

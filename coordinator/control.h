@@ -12,9 +12,11 @@
 #include "coordinator/control_queue.h"
 #include "coordinator/cut.h"
 #include "coordinator/edits.h"
+#include "coordinator/housekeeper.h"
 #include "coordinator/member_client.h"
 #include "coordinator/membership.h"
 #include "coordinator/metrics.h"
+#include "coordinator/rollback.h"
 #include "coordinator/serving_nodes.h"
 #include "coordinator/version_numbers.h"
 
@@ -37,6 +39,7 @@ class Control {
   Control(const Context& context,
           const Membership& membership,
           ControlQueue& queue,
+          Housekeeper& housekeeper,
           Board& board,
           CoordinatorMetrics& metrics);
   // Closes the queue, makes a last cut if training, and answers what is still asked.
@@ -46,7 +49,7 @@ class Control {
   void Run();
   std::chrono::nanoseconds UntilNextLook() const;
   void Enter(proto::StatusResponse::Phase phase, const std::string& waiting_for);
-  void Record(const std::string& kind, const std::string& text);
+  void Record(const std::string& kind, const std::string& text, uint64_t version = 0);
   Status GiveUpRecovery() const;
   Status GiveUpCut();
 
@@ -61,6 +64,10 @@ class Control {
   bool AllFinished() const;
   void WatchServing();
   CutResult MakeCut(bool even_unchanged, std::chrono::milliseconds timeout);
+  void NoteVerdict();
+  void NoteWatermark(int64_t before);
+  void ObeyGate();
+  Status RollBack(VersionId target, const RollbackChanges& changes);
   void NoteCut(const CutResult& result, std::chrono::nanoseconds begin);
   void NoteFailedCut(const CutResult& result);
   void Rewind(const std::string& reason, const std::string& text);
@@ -72,6 +79,7 @@ class Control {
   void Answer(ForgetAsk ask, rpc::Responder respond);
   void Answer(const proto::ShrinkRequest& request, rpc::Responder respond);
   void Answer(const proto::ExplainKeyRequest& request, rpc::Responder respond);
+  void Answer(const proto::CollectRequest& request, rpc::Responder respond);
   StatusOr<proto::ExplainKeyResponse> Explain(const proto::ExplainKeyRequest& request);
   Status NotTraining() const;
   void AnswerRollbacks();
@@ -80,6 +88,7 @@ class Control {
   const Context& context_;
   const Membership& membership_;
   ControlQueue& queue_;
+  Housekeeper& housekeeper_;
   Board& board_;
   CoordinatorMetrics& metrics_;
 
@@ -93,7 +102,13 @@ class Control {
   std::chrono::nanoseconds retry_at_{0};
   uint32_t tries_in_row_ = 0;  // sessions begun or tried since a cut last went well
   std::optional<std::chrono::nanoseconds> stop_seen_;
-  std::vector<std::pair<rpc::Responder, VersionId>> rollbacks_;  // committed, not yet training
+  struct Rollback {
+    rpc::Responder respond;
+    VersionId version;
+    VersionId target;
+  };
+
+  std::vector<Rollback> rollbacks_;  // committed, not yet training
 
   // What the next cut builds on.
   proto::Manifest head_;
@@ -104,6 +119,7 @@ class Control {
   std::chrono::nanoseconds next_cut_{0};
   bool last_cut_due_ = false;  // all have finished
   uint32_t failed_in_row_ = 0;
+  uint64_t served_ = 0;  // the oldest version among serving nodes
 
   std::thread thread_;
 };

@@ -62,11 +62,11 @@ void Control::RefuseAll() {
   while (std::optional<Ask> ask = queue_.Take()) {
     ask->respond(Unavailable("the coordinator stops"));
   }
-  for (auto& [respond, version] : rollbacks_) {
-    respond(
+  for (Rollback& rollback : rollbacks_) {
+    rollback.respond(
         Unavailable("version {} is committed, but the coordinator stops before training went "
                     "on from there",
-                    version.value()));
+                    rollback.version.value()));
   }
   rollbacks_.clear();
 }
@@ -79,25 +79,49 @@ Status Control::NotTraining() const {
 
 // Allowed in every phase: a cluster that cannot start with its newest version may need it.
 void Control::Answer(const proto::RollbackRequest& request, rpc::Responder respond) {
-  const VersionId target(request.version());
-  if (const Status status = CheckRollbackTarget(context_, target); !status.ok()) {
+  VersionId target(request.version());
+  if (request.before_unix_ms() != 0) {
+    const StatusOr<VersionId> found = NewestBefore(context_, request.before_unix_ms());
+    if (!found.ok()) {
+      respond(found.status());
+      return;
+    }
+    target = *found;
+  }
+  const Status status = RollBack(target,
+                                 {.keep_positions = request.keep_positions(),
+                                  .skips = {request.skips().begin(), request.skips().end()},
+                                  .forget_skips = request.forget_skips()});
+  if (!status.ok()) {
     respond(status);
     return;
   }
+  rollbacks_.push_back({.respond = std::move(respond),
+                        .version = VersionId(board_.Read().version),
+                        .target = target});
+}
+
+Status Control::RollBack(VersionId target, const RollbackChanges& changes) {
+  const auto versions_stay = housekeeper_.KeepAll();
+  FRESHET_RETURN_IF_ERROR(CheckRollbackTarget(context_, target));
   const StatusOr<Epoch> epoch = context_.store.LastEpoch();
   const auto committed =
-      epoch.ok() ? CommitRollback(context_, numbers_, target, *epoch) : epoch.status();
+      epoch.ok() ? CommitRollback(context_, numbers_, target, *epoch, changes) : epoch.status();
   if (!committed.ok()) {
-    respond(committed.status());
     if (absl::IsAborted(committed.status()) && session_.has_value()) {
       Rewind("rollback", committed.status().ToString());  // the log knows whether it happened
     }
-    return;
+    return committed.status();
   }
-  const std::string text =
+  std::string text =
       fmt::format("to version {} by version {}", target.value(), committed->version());
-  Record("rollback", text);
-  rollbacks_.emplace_back(std::move(respond), VersionId(committed->version()));
+  if (changes.keep_positions) {
+    text += ", streams go on where they are";
+  }
+  for (const proto::SkipRule& rule : committed->skips()) {
+    text += ", skips " + rule.text();
+  }
+  Record("rolled_back", text, committed->version());
   serving_.Tell(VersionId(committed->version()));
   board_.Update([&](Progress& progress) {
     progress.version = committed->version();
@@ -106,15 +130,31 @@ void Control::Answer(const proto::RollbackRequest& request, rpc::Responder respo
   if (session_.has_value()) {
     Rewind("rollback", text);
   }
+  return absl::OkStatus();
 }
 
 void Control::AnswerRollbacks() {
-  for (auto& [respond, version] : rollbacks_) {
+  for (Rollback& rollback : rollbacks_) {
     proto::RollbackResponse response;
-    response.set_version(version.value());
-    respond(rpc::MakeMessage(response));
+    response.set_version(rollback.version.value());
+    response.set_target(rollback.target.value());
+    rollback.respond(rpc::MakeMessage(response));
   }
   rollbacks_.clear();
+}
+
+void Control::Answer(const proto::CollectRequest& request, rpc::Responder respond) {
+  const StatusOr<RemovedVersions> removed = housekeeper_.Collect(request.dry_run());
+  if (!removed.ok()) {
+    respond(removed.status());
+    return;
+  }
+  proto::CollectResponse response;
+  for (const VersionId version : removed->versions) {
+    response.add_versions(version.value());
+  }
+  response.set_bytes(removed->bytes);
+  respond(rpc::MakeMessage(response));
 }
 
 void Control::Answer(const proto::CutNowRequest& /*request*/, rpc::Responder respond) {

@@ -23,7 +23,8 @@ struct Ask {
                proto::CutNowRequest,
                ForgetAsk,
                proto::ShrinkRequest,
-               proto::ExplainKeyRequest>
+               proto::ExplainKeyRequest,
+               proto::CollectRequest>
       what;
   rpc::Responder respond;
 };

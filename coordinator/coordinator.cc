@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "common/rpc/typed.h"
@@ -11,7 +13,42 @@
 namespace freshet::coordinator {
 namespace {
 
-constexpr size_t kEventsShown = 200;
+constexpr uint32_t kEventsShown = 200;
+constexpr uint32_t kMostEvents = 1000;
+
+struct EventsQuery {
+  uint64_t after = 0;
+  std::vector<std::string> kinds;
+  uint32_t limit = kEventsShown;
+};
+
+StatusOr<EventsQuery> ParseEventsQuery(const std::string& text) {
+  EventsQuery query;
+  const auto number = [](const std::string& value, auto* into) {
+    const char* const end = value.data() + value.size();
+    const auto [stop, error] = std::from_chars(value.data(), end, *into);
+    return error == std::errc() && stop == end && !value.empty();
+  };
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('&', begin), text.size());
+    const std::string item = text.substr(begin, end - begin);
+    begin = end + 1;
+    const size_t equals = std::min(item.find('='), item.size());
+    const std::string name = item.substr(0, equals);
+    const std::string value = equals < item.size() ? item.substr(equals + 1) : "";
+    const bool good = name == "after"   ? number(value, &query.after)
+                      : name == "limit" ? number(value, &query.limit)
+                                        : name == "kind" && !value.empty();
+    if (!good) {
+      return InvalidArgument(
+          "'{}' is no parameter of events: after=ID, kind=KIND (repeatedly), limit=N", item);
+    }
+    if (name == "kind") {
+      query.kinds.push_back(value);
+    }
+  }
+  return query;
+}
 
 }  // namespace
 
@@ -25,10 +62,17 @@ StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const Env& env,
   FRESHET_ASSIGN_OR_RETURN(coordinator->server_, env.transport.Listen(address));
   coordinator->HandleMembers();
   coordinator->HandleAsks();
+  coordinator->HandleEvents();
+  Coordinator* const self = coordinator.get();
+  coordinator->hooks_ = std::make_unique<Hooks>(coordinator->context_, coordinator->events_);
+  coordinator->housekeeper_ = std::make_unique<Housekeeper>(
+      coordinator->context_,
+      [self](const StatusOr<RemovedVersions>& removed) { self->NoteRemoved(removed); });
   coordinator->server_->Start();
   coordinator->control_ = std::make_unique<Control>(coordinator->context_,
                                                     coordinator->membership_,
                                                     coordinator->queue_,
+                                                    *coordinator->housekeeper_,
                                                     coordinator->board_,
                                                     coordinator->metrics_);
   return coordinator;
@@ -39,12 +83,32 @@ Coordinator::Coordinator(const Env& env, Options options, std::unique_ptr<StateS
       options_(std::move(options)),
       store_(std::move(store)),
       log_(env.files, options_.log_dir),
-      context_{.options = options_, .env = env_, .log = log_, .store = *store_},
+      events_(*store_, env.clock),
+      context_{.options = options_,
+               .env = env_,
+               .log = log_,
+               .store = *store_,
+               .events = events_},
       membership_(options_, env.clock, [this] { queue_.Wake(); }) {}
 
 Coordinator::~Coordinator() {
   control_.reset();  // while members can still be heard
   server_.reset();
+  housekeeper_.reset();
+  hooks_.reset();
+}
+
+void Coordinator::NoteRemoved(const StatusOr<RemovedVersions>& removed) {
+  if (removed.ok()) {
+    events_.Record("removed",
+                   removed->versions.front().value(),
+                   fmt::format("versions={} newest={} bytes={}",
+                               removed->versions.size(),
+                               removed->versions.front().value(),
+                               removed->bytes));
+  } else {
+    events_.Record("remove_failed", 0, removed.status().ToString());
+  }
 }
 
 void Coordinator::HandleMembers() {
@@ -113,6 +177,12 @@ void Coordinator::HandleAsks() {
       [this](proto::ExplainKeyRequest request, const Buffer& /*body*/, rpc::Responder respond) {
         queue_.Push({.what = std::move(request), .respond = std::move(respond)});
       });
+  rpc::HandleTyped<proto::CollectRequest>(
+      *server_,
+      rpc::Method::kCollect,
+      [this](proto::CollectRequest request, const Buffer& /*body*/, rpc::Responder respond) {
+        queue_.Push({.what = std::move(request), .respond = std::move(respond)});
+      });
   rpc::HandleTyped<proto::ModelRequest>(
       *server_,
       rpc::Method::kModel,
@@ -122,6 +192,55 @@ void Coordinator::HandleAsks() {
         *response.mutable_model() = options_.model;
         respond(rpc::MakeMessage(response));
       });
+}
+
+void Coordinator::HandleEvents() {
+  rpc::HandleTyped<proto::EventsRequest>(
+      *server_,
+      rpc::Method::kEvents,
+      [this](const proto::EventsRequest& request, const Buffer& /*body*/, rpc::Responder respond) {
+        const auto events =
+            events_.Query(request.after(),
+                          {request.kinds().begin(), request.kinds().end()},
+                          request.limit() == 0 ? kMostEvents : request.limit());
+        if (!events.ok()) {
+          respond(events.status());
+          return;
+        }
+        proto::EventsResponse response;
+        for (const Event& event : *events) {
+          *response.add_events() = ToProto(event);
+        }
+        response.set_newest(events_.newest());
+        respond(rpc::MakeMessage(response));
+      });
+}
+
+// /events?after=ID&kind=KIND&limit=N, all optional: text. /events.json: a JSON object a line.
+http::Response Coordinator::AnswerEvents(const http::Request& request) const {
+  const auto query = ParseEventsQuery(request.query);
+  if (!query.ok()) {
+    return http::ErrorResponse(query.status());
+  }
+  const auto events = events_.Query(query->after, query->kinds, query->limit);
+  if (!events.ok()) {
+    return http::ErrorResponse(events.status());
+  }
+  const bool json = request.path == "/events.json";
+  http::Response response{.content_type = json ? "application/x-ndjson"
+                                               : "text/plain; charset=utf-8"};
+  for (const Event& event : *events) {
+    response.body += json ? ToJson(event) + "\n"
+                          : fmt::format("{} {} {} {}{}\n",
+                                        event.id,
+                                        event.unix_ms,
+                                        event.kind,
+                                        event.version == 0
+                                            ? ""
+                                            : fmt::format("version={} ", event.version),
+                                        event.text);
+  }
+  return response;
 }
 
 proto::StatusResponse Coordinator::status() const {
@@ -145,18 +264,10 @@ http::Response Coordinator::Answer(const http::Request& request) {
     google::protobuf::util::MessageToJsonString(status(), &response.body, format);
     return response;
   }
-  if (request.path == "/events") {
-    const auto events = store_->RecentEvents(kEventsShown);
-    if (!events.ok()) {
-      return http::ErrorResponse(events.status());
-    }
-    http::Response response{.content_type = "text/plain; charset=utf-8"};
-    for (const Event& event : *events) {
-      response.body += fmt::format("{} {} {}\n", event.unix_ms, event.kind, event.text);
-    }
-    return response;
+  if (request.path == "/events" || request.path == "/events.json") {
+    return AnswerEvents(request);
   }
-  return http::ErrorResponse(404, "there are /metrics, /status and /events");
+  return http::ErrorResponse(404, "there are /metrics, /status, /events and /events.json");
 }
 
 }  // namespace freshet::coordinator

@@ -10,6 +10,9 @@
 #include "coordinator/context.h"
 #include "coordinator/control.h"
 #include "coordinator/control_queue.h"
+#include "coordinator/event_log.h"
+#include "coordinator/hooks.h"
+#include "coordinator/housekeeper.h"
 #include "coordinator/membership.h"
 #include "coordinator/metrics.h"
 #include "coordinator/options.h"
@@ -40,17 +43,23 @@ class Coordinator {
  private:
   Coordinator(const Env& env, Options options, std::unique_ptr<StateStore> store);
   void HandleMembers();
+  void HandleEvents();
+  void NoteRemoved(const StatusOr<RemovedVersions>& removed);
+  http::Response AnswerEvents(const http::Request& request) const;
   void HandleAsks();
 
   const Env& env_;
   const Options options_;
   const std::unique_ptr<StateStore> store_;
   VersionLog log_;
+  EventLog events_;
   const Context context_;
   ControlQueue queue_;
   Board board_;
   CoordinatorMetrics metrics_;
   Membership membership_;
+  std::unique_ptr<Hooks> hooks_;
+  std::unique_ptr<Housekeeper> housekeeper_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<Control> control_;
 };

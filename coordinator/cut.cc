@@ -6,6 +6,7 @@
 
 #include "common/crash_point.h"
 #include "common/metrics/evaluation.h"
+#include "coordinator/gate.h"
 #include "coordinator/log.h"
 #include "coordinator/manifest_builder.h"
 
@@ -176,6 +177,7 @@ Status Cut::Write() {
   proto::WriteCutRequest request;
   request.set_epoch(session_.epoch.value());
   request.set_version(plan_.version.value());
+  request.set_row_limit(context_.options.gate.row_limit);
   FRESHET_ASSIGN_OR_RETURN(
       auto written,
       CallAll<proto::WriteCutResponse>(
@@ -200,6 +202,8 @@ Status Cut::Commit() {
                                             .model = context_.options.model,
                                             .parts = std::move(parts_),
                                             .states = std::move(states_)});
+  *manifest.mutable_skips() = plan_.head.skips();
+  *manifest.mutable_gate() = Judge(context_.options.gate, plan_.head, manifest);
   CrashPoint("before_manifest");
   FRESHET_RETURN_IF_ERROR(CommitForSure(context_.log, manifest));
   CrashPoint("after_manifest");

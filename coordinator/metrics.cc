@@ -15,6 +15,8 @@ CoordinatorMetrics::CoordinatorMetrics()
       cuts_(metrics_.Counter("freshet_coordinator_cuts_total", "Versions committed by a cut")),
       failed_recoveries_(metrics_.Counter("freshet_coordinator_failed_recoveries_total",
                                           "Tries to start a session that failed")),
+      rejected_(metrics_.Counter("freshet_coordinator_rejected_versions_total",
+                                 "Verdicts of the gate against a version")),
       phase_(metrics_.Gauge("freshet_coordinator_phase",
                             "0 forming, 1 recovering, 2 training, 3 finished")),
       epoch_(metrics_.Gauge("freshet_coordinator_epoch", "The session's epoch")),
@@ -54,6 +56,10 @@ void CoordinatorMetrics::CountRewind(const std::string& reason) {
                "Sessions that were ended and begun anew, by reason",
                {{"reason", reason}})
       .Increment();
+}
+
+void CoordinatorMetrics::CountRejected() {
+  rejected_.Increment();
 }
 
 void CoordinatorMetrics::CountFailedRecovery() {

@@ -14,6 +14,7 @@ class CoordinatorMetrics {
   void CountCut(double pause_seconds, double total_seconds);
   // `step`: where it failed; `code`: of the Status.
   void CountFailedCut(const std::string& step, const std::string& code);
+  void CountRejected();
   void CountRewind(const std::string& reason);
   void CountFailedRecovery();
 
@@ -28,6 +29,7 @@ class CoordinatorMetrics {
   prometheus::Histogram& duration_;
   prometheus::Counter& cuts_;
   prometheus::Counter& failed_recoveries_;
+  prometheus::Counter& rejected_;
   prometheus::Gauge& phase_;
   prometheus::Gauge& epoch_;
   prometheus::Gauge& version_;

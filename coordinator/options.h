@@ -2,9 +2,11 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/cluster/cluster_config.h"
 #include "common/job/job_config.h"
+#include "common/version_log/retention.h"
 #include "proto/model.pb.h"
 
 namespace freshet::coordinator {
@@ -23,6 +25,10 @@ struct Options {
 
   std::chrono::milliseconds cut_every{1000};  // from start to start
   uint32_t base_every = 100;
+  Retention retention;
+  GateRules gate;
+  std::chrono::milliseconds watermark_every{3'600'000};
+  std::vector<HookSettings> hooks;
   std::chrono::milliseconds heartbeat_every{300};
   std::chrono::milliseconds member_timeout{3000};
   std::chrono::milliseconds rpc_timeout{10'000};  // of one step of a cut

@@ -41,7 +41,26 @@ StatusOr<Epoch> BeginEpoch(const Context& context, uint64_t largest_spoken_of) {
   return epoch;
 }
 
+namespace {
+
+// A version that was pinned in the moment in which it was to go.
+void RestorePinned(const Context& context) {
+  const auto pins = context.log.Pins();
+  if (!pins.ok()) {
+    return;
+  }
+  for (const auto& [version, note] : *pins) {
+    if (absl::IsNotFound(context.log.ReadManifest(version).status()) &&
+        context.log.Restore(version).ok()) {
+      Log().info("a pinned version stays version={}", version.value());
+    }
+  }
+}
+
+}  // namespace
+
 void RemoveLeftovers(const Context& context) {
+  RestorePinned(context);
   const auto names = context.env.files.List(context.log.directory());
   const auto committed = context.log.List();
   if (!names.ok() || !committed.ok()) {
@@ -127,6 +146,7 @@ Status Recovery::StartWorkers(const Session& session, const proto::Manifest& hea
     request.add_servers(server.info.address);
   }
   *request.mutable_states() = head.workers();
+  *request.mutable_skips() = head.skips();
   std::vector<proto::StartSessionRequest> requests(session.workers.size(), request);
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].set_worker(session.workers[i].info.rank);

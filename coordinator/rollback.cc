@@ -34,11 +34,59 @@ Status CheckRollbackTarget(const Context& context, VersionId target) {
   return context.log.Verify(target);
 }
 
+StatusOr<VersionId> NewestBefore(const Context& context, int64_t unix_ms) {
+  FRESHET_ASSIGN_OR_RETURN(VersionId next, context.log.Newest());
+  int64_t oldest = 0;
+  while (next.value() != 0) {
+    const auto manifest = context.log.ReadManifest(next);
+    if (!manifest.ok()) {
+      break;  // older ones were removed, or this one is damaged
+    }
+    const bool has_event_times = manifest->event_time_watermark_ms() != 0;
+    oldest =
+        has_event_times ? manifest->event_time_watermark_ms() : manifest->created_unix_ms();
+    if (oldest < unix_ms) {
+      return next;
+    }
+    next = VersionId(manifest->parent());
+  }
+  return NotFound(
+      "no version from before {} ms is left among those that today's was made from; the oldest is "
+      "of {} ms",
+      unix_ms,
+      oldest);
+}
+
 StatusOr<proto::Manifest> CommitRollback(const Context& context,
                                          VersionNumbers& numbers,
                                          VersionId target,
-                                         Epoch epoch) {
+                                         Epoch epoch,
+                                         const RollbackChanges& changes) {
   FRESHET_ASSIGN_OR_RETURN(proto::Manifest manifest, context.log.ReadManifest(target));
+  FRESHET_ASSIGN_OR_RETURN(const VersionId newest, context.log.Newest());
+  const StatusOr<proto::Manifest> today = context.log.ReadManifest(newest);
+  if (today.ok()) {
+    *manifest.mutable_skips() = today->skips();
+  }
+  if (changes.forget_skips) {
+    manifest.clear_skips();
+  }
+  for (const proto::SkipRule& rule : changes.skips) {
+    *manifest.add_skips() = rule;
+  }
+  if (changes.keep_positions) {
+    FRESHET_RETURN_IF_ERROR(today.status());
+    *manifest.mutable_workers() = today->workers();
+    for (proto::WorkerState& worker : *manifest.mutable_workers()) {
+      worker.clear_window();
+    }
+    manifest.set_event_time_watermark_ms(today->event_time_watermark_ms());
+    manifest.set_newest_arrival_ms(today->newest_arrival_ms());
+  }
+  if (manifest.gate().verdict() == proto::GateState::REJECTED) {
+    manifest.mutable_gate()->set_verdict(proto::GateState::OVERRIDDEN);
+    manifest.mutable_gate()->set_failures_in_row(0);
+  }
   FRESHET_ASSIGN_OR_RETURN(const VersionId version, numbers.Next());
   numbers.Use();
   manifest.set_version(version.value());

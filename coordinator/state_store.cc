@@ -2,6 +2,8 @@
 
 #include <rocksdb/db.h>
 
+#include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <filesystem>
 #include <system_error>
@@ -13,6 +15,7 @@ namespace {
 constexpr char kEpochKey[] = "epoch";
 constexpr char kVersionKey[] = "version";
 constexpr char kEventPrefix[] = "event/";
+constexpr char kHookPrefix[] = "hook/";
 constexpr char kAfterEvents[] = "event0";  // '0' follows '/'
 
 Status ToStatus(const rocksdb::Status& status, const std::string& what) {
@@ -43,13 +46,19 @@ StatusOr<uint64_t> ParseNumber(const std::string& key, const std::string& text) 
   return number;
 }
 
-// <unix ms> <kind> <text>
+// <unix ms> <kind>[@<version>] <text>
 std::string Render(const Event& event) {
-  return fmt::format("{} {} {}", event.unix_ms, event.kind, event.text);
+  return fmt::format("{} {}{} {}",
+                     event.unix_ms,
+                     event.kind,
+                     event.version == 0 ? "" : fmt::format("@{}", event.version),
+                     event.text);
 }
 
-Event ParseEvent(const std::string& line) {
+Event ParseEvent(std::string_view key, const std::string& line) {
   Event event;
+  key.remove_prefix(std::min(key.size(), sizeof(kEventPrefix) - 1));
+  std::from_chars(key.data(), key.data() + key.size(), event.id);
   const size_t first = line.find(' ');
   const size_t second = first == std::string::npos ? first : line.find(' ', first + 1);
   if (second == std::string::npos) {
@@ -58,6 +67,12 @@ Event ParseEvent(const std::string& line) {
   }
   std::from_chars(line.data(), line.data() + first, event.unix_ms);
   event.kind = line.substr(first + 1, second - first - 1);
+  if (const size_t at = event.kind.find('@'); at != std::string::npos) {
+    std::from_chars(event.kind.data() + at + 1,
+                    event.kind.data() + event.kind.size(),
+                    event.version);
+    event.kind.resize(at);
+  }
   event.text = line.substr(second + 1);
   return event;
 }
@@ -67,7 +82,7 @@ Event ParseEvent(const std::string& line) {
 struct StateStore::Impl {
   std::string directory;
   std::unique_ptr<rocksdb::DB> db;
-  uint64_t next_event = 1;
+  std::atomic<uint64_t> next_event = 1;
 
   StatusOr<uint64_t> Get(const std::string& key) const {
     std::string text;
@@ -142,8 +157,9 @@ Status StateStore::StoreVersion(VersionId version) {
 }
 
 Status StateStore::Record(const Event& event) {
-  const uint64_t number = impl_->next_event++;
+  const uint64_t number = impl_->next_event;
   FRESHET_RETURN_IF_ERROR(impl_->Put(EventKey(number), Render(event), false));
+  impl_->next_event = number + 1;  // whoever sees the number finds the event
   if (number <= kEventsKept) {
     return absl::OkStatus();
   }
@@ -151,16 +167,48 @@ Status StateStore::Record(const Event& event) {
                   "forget an event in " + impl_->directory);
 }
 
-StatusOr<std::vector<Event>> StateStore::RecentEvents(size_t count) const {
+StatusOr<std::vector<Event>> StateStore::NewestEvents(size_t count, const Wanted& wanted) const {
   std::vector<Event> events;
   const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(rocksdb::ReadOptions()));
   for (it->SeekForPrev(kAfterEvents);
        it->Valid() && it->key().starts_with(kEventPrefix) && events.size() < count;
        it->Prev()) {
-    events.push_back(ParseEvent(it->value().ToString()));
+    Event event = ParseEvent(it->key().ToString(), it->value().ToString());
+    if (wanted(event)) {
+      events.push_back(std::move(event));
+    }
   }
   FRESHET_RETURN_IF_ERROR(ToStatus(it->status(), "read events in " + impl_->directory));
   return std::vector<Event>(events.rbegin(), events.rend());
+}
+
+StatusOr<std::vector<Event>> StateStore::EventsAfter(uint64_t after,
+                                                     size_t count,
+                                                     const Wanted& wanted) const {
+  std::vector<Event> events;
+  const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(rocksdb::ReadOptions()));
+  for (it->Seek(EventKey(after + 1));
+       it->Valid() && it->key().starts_with(kEventPrefix) && events.size() < count;
+       it->Next()) {
+    Event event = ParseEvent(it->key().ToString(), it->value().ToString());
+    if (wanted(event)) {
+      events.push_back(std::move(event));
+    }
+  }
+  FRESHET_RETURN_IF_ERROR(ToStatus(it->status(), "read events in " + impl_->directory));
+  return events;
+}
+
+uint64_t StateStore::NewestEvent() const {
+  return impl_->next_event - 1;
+}
+
+StatusOr<uint64_t> StateStore::HookPosition(const std::string& hook) const {
+  return impl_->Get(kHookPrefix + hook);
+}
+
+Status StateStore::StoreHookPosition(const std::string& hook, uint64_t id) {
+  return impl_->Put(kHookPrefix + hook, std::to_string(id), false);
 }
 
 }  // namespace freshet::coordinator

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,14 +12,16 @@ namespace freshet::coordinator {
 
 // Something that an operator may ask about later.
 struct Event {
+  uint64_t id = 0;  // 1, 2, ...; given when it is recorded
   int64_t unix_ms = 0;
-  std::string kind;  // epoch, rewind, cut_failed, rollback, delete, refused
+  std::string kind;      // docs/events.md lists them
+  uint64_t version = 0;  // 0: it is about none
   std::string text;
 };
 
 // The little that the coordinator must not forget and the version log does not hold: an embedded
 // RocksDB. Losing it is no disaster: epochs and numbers are also taken from the log and from the
-// members. Thread-safety: any thread, but one that stores.
+// members. Thread-safety: any thread; Record by one at a time.
 class StateStore {
  public:
   // Creates the directory. FailedPrecondition: cannot be opened, for instance because another
@@ -36,10 +39,21 @@ class StateStore {
 
   // Keeps the newest kEventsKept. Not synced: events are a help, not state.
   Status Record(const Event& event);
-  // The newest `count`, oldest first.
-  StatusOr<std::vector<Event>> RecentEvents(size_t count) const;
+  // The newest `count` that are wanted, oldest first.
+  using Wanted = std::function<bool(const Event&)>;
+  StatusOr<std::vector<Event>> NewestEvents(size_t count, const Wanted& wanted) const;
+  // The first `count` that are wanted and have an id above `after`.
+  StatusOr<std::vector<Event>> EventsAfter(uint64_t after,
+                                           size_t count,
+                                           const Wanted& wanted) const;
+  // The largest id; 0: no event yet.
+  uint64_t NewestEvent() const;
 
-  static constexpr uint64_t kEventsKept = 1000;
+  // The id of the last event that a hook was told; 0: of none.
+  StatusOr<uint64_t> HookPosition(const std::string& hook) const;
+  Status StoreHookPosition(const std::string& hook, uint64_t id);
+
+  static constexpr uint64_t kEventsKept = 100'000;
 
  private:
   struct Impl;

@@ -20,10 +20,11 @@ void SetProgress(const Progress& progress, proto::StatusResponse* status) {
   status->set_rewinds(progress.rewinds);
 }
 
-// Of the serving node that is furthest behind. One that serves nothing yet does not count.
-void SetServed(int64_t now_unix_ms, proto::StatusResponse* status) {
+// The report of the serving node that is furthest behind; null if none serves anything yet.
+template <typename Members>
+const proto::MemberReport* FurthestBehind(const Members& members) {
   const proto::MemberReport* oldest = nullptr;
-  for (const proto::MemberStatus& member : status->members()) {
+  for (const proto::MemberStatus& member : members) {
     if (member.role() != proto::SERVING || !member.up() || member.report().version() == 0) {
       continue;
     }
@@ -31,6 +32,11 @@ void SetServed(int64_t now_unix_ms, proto::StatusResponse* status) {
       oldest = &member.report();
     }
   }
+  return oldest;
+}
+
+void SetServed(int64_t now_unix_ms, proto::StatusResponse* status) {
+  const proto::MemberReport* const oldest = FurthestBehind(status->members());
   status->set_freshness_ms(-1);
   if (oldest == nullptr) {
     return;
@@ -42,6 +48,11 @@ void SetServed(int64_t now_unix_ms, proto::StatusResponse* status) {
 }
 
 }  // namespace
+
+uint64_t OldestServed(const std::vector<proto::MemberStatus>& members) {
+  const proto::MemberReport* const oldest = FurthestBehind(members);
+  return oldest == nullptr ? 0 : oldest->version();
+}
 
 proto::StatusResponse BuildStatus(const Progress& progress,
                                   const Membership& membership,

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "coordinator/board.h"
 #include "coordinator/membership.h"
@@ -12,5 +13,8 @@ namespace freshet::coordinator {
 proto::StatusResponse BuildStatus(const Progress& progress,
                                   const Membership& membership,
                                   int64_t now_unix_ms);
+
+// The version of the serving node that is furthest behind; 0 if none serves anything yet.
+uint64_t OldestServed(const std::vector<proto::MemberStatus>& members);
 
 }  // namespace freshet::coordinator

@@ -10,10 +10,10 @@ namespace freshet::freshetctl {
 
 Outcome PrintStatus(const Context& context, const Target& target, bool json);
 
-// Makes `version` the model of today again, by a new version; says its number.
-Outcome RollBack(const Context& context, const Target& target, uint64_t version);
-
 // Has a version made now.
 Outcome CutNow(const Context& context, const Target& target);
+
+// Has versions removed that the rules of retention let go, or lists them.
+Outcome CollectVersions(const Context& context, const Target& target, bool dry_run);
 
 }  // namespace freshet::freshetctl

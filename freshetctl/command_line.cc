@@ -13,10 +13,13 @@
 #include "freshetctl/cluster_commands.h"
 #include "freshetctl/config_commands.h"
 #include "freshetctl/dump.h"
+#include "freshetctl/events.h"
 #include "freshetctl/export.h"
 #include "freshetctl/outcome.h"
 #include "freshetctl/replay.h"
+#include "freshetctl/rollback.h"
 #include "freshetctl/row_commands.h"
+#include "freshetctl/version_diff.h"
 #include "freshetctl/versions.h"
 #include "freshetctl/watch.h"
 
@@ -114,9 +117,39 @@ class CommandLine {
 
     CLI::App* rollback =
         Add(&app_, "rollback", "Makes a version the model of today again, stream and all", [this] {
-          return Online([&] { return RollBack(context_, target_, *version_); });
+          rollback_.version = version_;
+          const Outcome wrong = CheckRollback(rollback_);
+          return wrong.ok() ? Online([&] { return RollBack(context_, target_, rollback_); })
+                            : wrong;
         });
-    rollback->add_option("VERSION", version_, "See 'freshetctl versions'")->required();
+    rollback->add_option("VERSION", version_, "See 'freshetctl versions'");
+    rollback
+        ->add_option("--before",
+                     rollback_.before,
+                     "Instead of VERSION: the newest that knows nothing of this time or later, "
+                     "2026-11-20T10:00Z")
+        ->type_name("TIME");
+    rollback->add_flag("--keep-positions",
+                       rollback_.keep_positions,
+                       "Streams go on where they are: nothing since is learned again");
+    rollback
+        ->add_option("--skip",
+                     rollback_.skips,
+                     "Samples never to be learned again: FROM..TO (event times), SLOT=VALUE, or "
+                     "SLOT=VALUE@FROM..TO; may be repeated")
+        ->type_name("RULE");
+    rollback->add_flag(
+        "--forget-skips", rollback_.forget_skips, "Rules of earlier rollbacks end");
+
+    CLI::App* events = Add(&app_, "events", "Shows what happened, or happens", [this] {
+      return Online([&] { return ShowEvents(context_, target_, events_); });
+    });
+    events->add_option("--after", events_.after, "Only events with a larger id")->type_name("ID");
+    events->add_option("--kind", events_.kinds, "Only these (docs/events.md); may be repeated")
+        ->type_name("KIND");
+    events->add_option("--limit", events_.limit, "At most so many at first (50)")->type_name("N");
+    events->add_flag("--follow", events_.follow, "Goes on with what happens");
+    events->add_flag("--json", events_.json, "An object a line, for scripts");
 
     Add(&app_, "cut", "Has a version made now", [this] {
       return Online([&] { return CutNow(context_, target_); });
@@ -191,10 +224,39 @@ class CommandLine {
     for (CLI::App* app : {show, verify}) {
       app->add_option("VERSION", version_, "Default: the newest");
     }
+    verify->add_flag("--all", all_, "Each version of the log");
+    CLI::App* diff = versions->add_subcommand("diff", "Which rows two of them have differently");
+    diff->add_option("BEFORE", diff_.before)->required();
+    diff->add_option("AFTER", diff_.after)->required();
+    diff->add_option("--variable", diff_.variable, "Only this one")->type_name("NAME");
+    diff->add_option("--top", diff_.top, "Rows shown, those that moved most (10)")->type_name("N");
+    CLI::App* pin = versions->add_subcommand("pin", "Keeps one for good, with all it needs");
+    pin->add_option("VERSION", version_)->required();
+    pin->add_option("--note", note_, "Why, for people")->type_name("TEXT");
+    CLI::App* unpin = versions->add_subcommand("unpin", "Lets a pinned one go again");
+    unpin->add_option("VERSION", version_)->required();
+    CLI::App* gc = versions->add_subcommand(
+        "gc", "Has the coordinator remove, now, those that the rules of retention let go");
+    gc->add_flag("--dry-run", dry_run_, "Only lists them");
     // CLI11 calls back children first, so the parent's callback must not overrule them.
-    versions->callback([this, show, verify] {
-      command_ = [this, show, verify] {
+    versions->callback([this, show, verify, diff, pin, unpin, gc] {
+      command_ = [this, show, verify, diff, pin, unpin, gc] {
+        if (gc->parsed()) {
+          return Online([&] { return CollectVersions(context_, target_, dry_run_); });
+        }
         return Offline([&](const std::string& log) {
+          if (diff->parsed()) {
+            return DiffVersions(context_, log, diff_);
+          }
+          if (pin->parsed()) {
+            return PinVersion(context_, log, *version_, note_);
+          }
+          if (unpin->parsed()) {
+            return UnpinVersion(context_, log, *version_);
+          }
+          if (verify->parsed() && all_) {
+            return VerifyAllVersions(context_, log);
+          }
           if (show->parsed()) {
             return ShowVersion(context_, log, version_, json_);
           }
@@ -342,6 +404,12 @@ class CommandLine {
   bool json_ = false;
   std::optional<uint64_t> version_;
   std::string variable_;
+  RollbackOptions rollback_;
+  EventsOptions events_;
+  DiffOptions diff_;
+  std::string note_;
+  bool all_ = false;
+  bool dry_run_ = false;
   ExplainOptions explain_;
   ShrinkOptions shrink_;
   ForgetOptions forget_;

@@ -1,6 +1,7 @@
 #include "freshetctl/versions.h"
 
 #include <algorithm>
+#include <map>
 
 #include "freshetctl/format.h"
 #include "freshetctl/log_lookup.h"
@@ -36,6 +37,7 @@ std::string KindName(const proto::Manifest& manifest) {
 
 // Histograms say nothing to a reader, and are most of the bytes.
 void DropHistograms(proto::Manifest* manifest) {
+  manifest->mutable_gate()->clear_pending();
   for (proto::WorkerState& worker : *manifest->mutable_workers()) {
     for (proto::Evaluation* evaluation : {worker.mutable_evaluation(), worker.mutable_window()}) {
       evaluation->clear_positives();
@@ -46,7 +48,8 @@ void DropHistograms(proto::Manifest* manifest) {
 
 std::vector<std::string> Row(const Context& context,
                              const proto::Manifest& manifest,
-                             bool is_newest) {
+                             bool is_newest,
+                             const std::string& note) {
   const Totals totals = TotalsOf(manifest);
   const uint64_t samples = manifest.metrics().samples();
   return {fmt::format("{}{}", manifest.version(), is_newest ? "*" : " "),
@@ -60,7 +63,8 @@ std::vector<std::string> Row(const Context& context,
           Count(samples),
           Score(manifest.metrics().auc(), samples),
           Score(manifest.metrics().log_loss(), samples),
-          UtcTime(manifest.event_time_watermark_ms())};
+          UtcTime(manifest.event_time_watermark_ms()),
+          note};
 }
 
 Table VersionTable() {
@@ -75,20 +79,24 @@ Table VersionTable() {
                 {"SAMPLES", true},
                 {"AUC", true},
                 {"LOG LOSS", true},
-                {"EVENT TIME (UTC)"}});
+                {"EVENT TIME (UTC)"},
+                {"NOTE"}});
 }
 
 // A line of JSON for `versions list --json`, with sums in place of the parts.
-std::string JsonRow(const proto::Manifest& manifest, bool is_newest) {
+std::string JsonRow(const proto::Manifest& manifest, bool is_newest, bool is_pinned) {
   const Totals totals = TotalsOf(manifest);
   return fmt::format(
-      R"({{"version":{},"parent":{},"kind":"{}","newest":{},"epoch":{},"created_unix_ms":{},)"
+      R"({{"version":{},"parent":{},"kind":"{}","newest":{},"pinned":{},"verdict":"{}",)"
+      R"("epoch":{},"created_unix_ms":{},)"
       R"("rows":{},"tombstones":{},"bytes":{},"parts":{},"event_time_watermark_ms":{},)"
       R"("metrics":{}}})",
       manifest.version(),
       manifest.parent(),
       proto::Manifest::Kind_Name(manifest.kind()),
       is_newest,
+      is_pinned,
+      proto::GateState::Verdict_Name(manifest.gate().verdict()),
       manifest.epoch(),
       manifest.created_unix_ms(),
       totals.rows,
@@ -97,6 +105,30 @@ std::string JsonRow(const proto::Manifest& manifest, bool is_newest) {
       manifest.parts_size(),
       manifest.event_time_watermark_ms(),
       ToJson(manifest.metrics()));
+}
+
+// "rejected; pinned: before the campaign"
+std::string NoteOf(const proto::Manifest& manifest, const std::map<VersionId, std::string>& pins) {
+  std::string note;
+  if (manifest.gate().verdict() == proto::GateState::REJECTED) {
+    note = "rejected by the gate";
+  }
+  if (const auto pin = pins.find(VersionId(manifest.version())); pin != pins.end()) {
+    note += note.empty() ? "pinned" : "; pinned";
+    note += pin->second.empty() ? "" : ": " + pin->second;
+  }
+  return note;
+}
+
+Status CheckParts(FileSystem& files, const VersionLog& log, const proto::Manifest& manifest) {
+  for (const proto::PartFile& part : manifest.parts()) {
+    FRESHET_RETURN_IF_ERROR(ReadPart(files,
+                                     log.VersionDirectory(VersionId(manifest.version())),
+                                     part,
+                                     PartColumns::kAll)
+                                .status());
+  }
+  return absl::OkStatus();
 }
 
 void PrintSummary(const Context& context, const proto::Manifest& manifest) {
@@ -113,6 +145,16 @@ void PrintSummary(const Context& context, const proto::Manifest& manifest) {
   line("event time", UtcTime(manifest.event_time_watermark_ms()));
   line("model", fmt::format("{}, xxh3 {}", manifest.model().kind(), manifest.config_xxh3()));
   line("partitions", std::to_string(manifest.partition_count()));
+  if (manifest.gate().verdict() != proto::GateState::NONE) {
+    std::string verdict = proto::GateState::Verdict_Name(manifest.gate().verdict());
+    for (const std::string& reason : manifest.gate().reasons()) {
+      verdict += "; " + reason;
+    }
+    line("gate", verdict);
+  }
+  for (const proto::SkipRule& rule : manifest.skips()) {
+    line("skips", rule.text());
+  }
   line("holds",
        fmt::format("{} rows, {} tombstones, {}",
                    Count(totals.rows),
@@ -183,6 +225,7 @@ Outcome ListVersions(const Context& context,
   if (options.last > 0 && versions.size() > options.last) {
     versions.erase(versions.begin(), versions.end() - static_cast<std::ptrdiff_t>(options.last));
   }
+  FRESHET_ASSIGN_OR_RETURN(const auto pins, log.Pins());
   Table table = VersionTable();
   std::string json;
   std::string damaged;
@@ -191,14 +234,14 @@ Outcome ListVersions(const Context& context,
     const StatusOr<proto::Manifest> manifest = log.ReadManifest(version);
     if (!manifest.ok()) {
       damaged += (damaged.empty() ? "" : "\n") + MessageOf(manifest.status());
-      std::vector<std::string> cells(12);
+      std::vector<std::string> cells(13);
       cells[0] = fmt::format("{}{}", version.value(), is_newest ? "*" : " ");
       cells[2] = "damaged";
       table.Add(std::move(cells));
       continue;
     }
-    json += (json.empty() ? "" : ",\n ") + JsonRow(*manifest, is_newest);
-    table.Add(Row(context, *manifest, is_newest));
+    json += (json.empty() ? "" : ",\n ") + JsonRow(*manifest, is_newest, pins.contains(version));
+    table.Add(Row(context, *manifest, is_newest, NoteOf(*manifest, pins)));
   }
   if (options.json) {
     context.out << "[" << json << "]\n";
@@ -256,6 +299,51 @@ Outcome VerifyVersion(const Context& context,
       chain.size(),
       parts,
       Bytes(bytes));
+  return {};
+}
+
+Outcome VerifyAllVersions(const Context& context, const std::string& log_directory) {
+  FRESHET_RETURN_IF_ERROR(CheckLogDirectory(context.env.files, log_directory));
+  const VersionLog log(context.env.files, log_directory);
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<VersionId> versions, log.List());
+  std::map<VersionId, Status> found;  // of each version's own parts
+  uint64_t damaged = 0;
+  for (const VersionId version : versions) {
+    const auto chain = log.Chain(version);
+    Status status = chain.status();
+    for (size_t i = 0; chain.ok() && status.ok() && i < chain->size(); ++i) {
+      const VersionId link((*chain)[i].version());
+      if (!found.contains(link)) {
+        found[link] = CheckParts(context.env.files, log, (*chain)[i]);
+      }
+      status = Annotate(found[link],
+                        link == version ? "" : fmt::format("needs version {}", link.value()));
+    }
+    damaged += status.ok() ? 0 : 1;
+    context.out << fmt::format(
+        "{}  {}\n", version.value(), status.ok() ? "whole" : "DAMAGED  " + MessageOf(status));
+  }
+  return damaged == 0
+             ? Status()
+             : DataLoss("{} of {} versions cannot be read whole", damaged, versions.size());
+}
+
+Outcome PinVersion(const Context& context,
+                   const std::string& log_directory,
+                   uint64_t version,
+                   const std::string& note) {
+  FRESHET_RETURN_IF_ERROR(CheckLogDirectory(context.env.files, log_directory));
+  VersionLog log(context.env.files, log_directory);
+  FRESHET_RETURN_IF_ERROR(log.Pin(VersionId(version), note));
+  context.out << fmt::format("version {} is pinned\n", version);
+  return {};
+}
+
+Outcome UnpinVersion(const Context& context, const std::string& log_directory, uint64_t version) {
+  FRESHET_RETURN_IF_ERROR(CheckLogDirectory(context.env.files, log_directory));
+  VersionLog log(context.env.files, log_directory);
+  FRESHET_RETURN_IF_ERROR(log.Unpin(VersionId(version)));
+  context.out << fmt::format("version {} is not pinned any more\n", version);
   return {};
 }
 

@@ -30,4 +30,14 @@ Outcome VerifyVersion(const Context& context,
                       const std::string& log_directory,
                       std::optional<uint64_t> version);
 
+// The same for each version of the log, a line each; parts that several need are read once.
+Outcome VerifyAllVersions(const Context& context, const std::string& log_directory);
+
+// A pinned version is kept whatever the rules of retention say.
+Outcome PinVersion(const Context& context,
+                   const std::string& log_directory,
+                   uint64_t version,
+                   const std::string& note);
+Outcome UnpinVersion(const Context& context, const std::string& log_directory, uint64_t version);
+
 }  // namespace freshet::freshetctl

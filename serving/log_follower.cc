@@ -157,9 +157,38 @@ Status LogFollower::Look() {
   if (*newest == attempted_) {
     return DataLoss("{}", problem());
   }
-  Status status = Advance(*newest);
+  FRESHET_ASSIGN_OR_RETURN(const VersionId passed, NewestPassed(*newest));
+  Status status = absl::OkStatus();
+  if (passed > served()) {
+    status = Advance(passed);
+  }
+  if (status.ok() && passed != *newest) {
+    status = FailedPrecondition("the gate holds back the versions after {}", passed.value());
+  }
   attempted_ = IsPassing(status) ? VersionId(0) : *newest;
   return status;
+}
+
+// The newest version that the gate does not hold back; what is served if there is none. A version
+// whose manifest cannot be read is for Advance to refuse.
+StatusOr<VersionId> LogFollower::NewestPassed(VersionId newest) {
+  const auto held_back = [this](VersionId version) {
+    const StatusOr<proto::Manifest> manifest = Manifest(version);
+    return manifest.ok() && manifest->gate().verdict() == proto::GateState::REJECTED;
+  };
+  if (!held_back(newest)) {
+    return newest;
+  }
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<VersionId> versions, log_.List());
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+    if (*version <= served()) {
+      break;
+    }
+    if (*version < newest && !held_back(*version)) {
+      return *version;
+    }
+  }
+  return served();
 }
 
 Status LogFollower::Advance(VersionId newest) {

@@ -24,7 +24,8 @@ namespace freshet::serving {
 // served already only changes the number. A version that cannot be read whole is refused: logged by
 // name, counted, never tried again. What is served stays, or goes on to the newest version that
 // does not need the damaged one; the next try comes when the log has something new. The follower
-// never goes back to a smaller version number.
+// never goes back to a smaller version number. A version that the coordinator's gate rejected is
+// passed over, though a later one may bring its rows.
 class LogFollower {
  public:
   // All borrowed; `on_served` is called on the follower's thread after each change.
@@ -71,6 +72,7 @@ class LogFollower {
   static bool IsPassing(const Status& status);
 
   Status Look();
+  StatusOr<VersionId> NewestPassed(VersionId newest);
   Status Advance(VersionId newest);
   // Serves `version`, or something on the way to it.
   Status TryToServe(VersionId version);

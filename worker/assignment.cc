@@ -33,7 +33,8 @@ PositionsByName StoredPositions(const std::vector<proto::WorkerState>& states) {
       stored[position.partition()] = PartitionState{.offset = position.offset(),
                                                     .samples = position.samples(),
                                                     .bad_samples = position.bad_samples(),
-                                                    .finished = position.finished()};
+                                                    .finished = position.finished(),
+                                                    .skipped_samples = position.skipped_samples()};
     }
   }
   return stored;

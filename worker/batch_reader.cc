@@ -184,6 +184,7 @@ Status BatchReader::Open(size_t first) {
                                                    metrics_,
                                                    (*state_.names)[i],
                                                    state_.partitions[i],
+                                                   options_.skips,
                                                    options_.details));
     sources_.push_back(std::move(source));
   }

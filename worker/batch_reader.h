@@ -19,6 +19,7 @@
 #include "worker/metrics.h"
 #include "worker/partition_source.h"
 #include "worker/sample_feed.h"
+#include "worker/skip_rules.h"
 
 namespace freshet::worker {
 
@@ -27,6 +28,7 @@ struct BatchReaderOptions {
   uint32_t workers = 1;
   TrainingSettings training;
   KeyDetails details = {};  // that batches have
+  SkipRules skips = {};     // samples that no batch gets
   // Told of each batch when it is made, before it waits in the queue. On the reader's thread.
   std::function<void(const Batch&)> on_batch = {};
 };

@@ -23,6 +23,8 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics)
                               "Samples trained, also those that a rewind made it train again")),
       bad_samples(metrics.Counter("freshet_worker_bad_samples_total",
                                   "Records that are no sample, and were left out")),
+      skipped_samples(metrics.Counter("freshet_worker_skipped_samples_total",
+                                      "Samples left out because a rollback said so")),
       sessions(metrics.Counter("freshet_worker_sessions_total", "Sessions begun")),
       rpc_retries(metrics.Counter("freshet_worker_rpc_retries_total",
                                   "Pulls, pushes and declarations that were tried again")),

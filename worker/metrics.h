@@ -11,6 +11,7 @@ struct WorkerMetrics {
 
   prometheus::Counter& samples;
   prometheus::Counter& bad_samples;
+  prometheus::Counter& skipped_samples;
   prometheus::Counter& sessions;
   prometheus::Counter& rpc_retries;
   prometheus::Counter& held_seconds;

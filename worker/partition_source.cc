@@ -16,9 +16,10 @@ StatusOr<std::unique_ptr<PartitionSource>> PartitionSource::Open(Stream& stream,
                                                                  WorkerMetrics& metrics,
                                                                  const std::string& name,
                                                                  const PartitionState& from,
+                                                                 const SkipRules& skips,
                                                                  KeyDetails details) {
   std::unique_ptr<PartitionSource> source(
-      new PartitionSource(feed, clock, metrics, name, from, details));
+      new PartitionSource(feed, clock, metrics, name, from, skips, details));
   if (!from.finished) {
     FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<PartitionReader> reader,
                              stream.Open(name, from.offset));
@@ -32,11 +33,13 @@ PartitionSource::PartitionSource(SampleFeed& feed,
                                  WorkerMetrics& metrics,
                                  std::string name,
                                  const PartitionState& from,
+                                 const SkipRules& skips,
                                  KeyDetails details)
     : feed_(feed),
       clock_(clock),
       metrics_(metrics),
       name_(std::move(name)),
+      skips_(skips),
       state_(from),
       builder_(1, details) {}
 
@@ -81,6 +84,11 @@ void PartitionSource::Add(const SampleBlock::RecordAt& record,
                  bad_here_,
                  MessageOf(problem));
     }
+    return;
+  }
+  if (skips_.Skip(sample)) {
+    ++state_.skipped_samples;
+    metrics_.skipped_samples.Increment();
     return;
   }
   if (builder_.size() == 0) {

@@ -12,6 +12,7 @@
 #include "worker/metrics.h"
 #include "worker/sample_block.h"
 #include "worker/sample_feed.h"
+#include "worker/skip_rules.h"
 #include "worker/stream_state.h"
 
 namespace freshet::worker {
@@ -33,7 +34,8 @@ class PartitionSource {
                                                          WorkerMetrics& metrics,
                                                          const std::string& name,
                                                          const PartitionState& from,
-                                                         KeyDetails details = {});
+                                                         const SkipRules& skips,
+                                                         KeyDetails details);
 
   // Takes samples until the batch is full or there is nothing to read. Records that are no sample
   // are counted, logged now and then, and skipped.
@@ -57,6 +59,7 @@ class PartitionSource {
                   WorkerMetrics& metrics,
                   std::string name,
                   const PartitionState& from,
+                  const SkipRules& skips,
                   KeyDetails details);
 
   bool NextBlock();
@@ -69,6 +72,7 @@ class PartitionSource {
   Clock& clock_;
   WorkerMetrics& metrics_;
   const std::string name_;
+  const SkipRules& skips_;
   PartitionState state_;
   uint64_t bad_here_ = 0;  // since Open
   BatchBuilder builder_;

@@ -36,7 +36,8 @@ BatchReaderOptions ReaderOptions(const JobConfig& job,
   BatchReaderOptions options{.worker = request.worker(),
                              .workers = request.workers(),
                              .training = job.training,
-                             .details = DetailsFor(job.model)};
+                             .details = DetailsFor(job.model),
+                             .skips = SkipRules({request.skips().begin(), request.skips().end()})};
   if (job.training.announce) {
     options.on_batch = [&client](const Batch& batch) { client.Announce(batch); };
   }

@@ -12,6 +12,7 @@ struct PartitionState {
   uint64_t samples = 0;
   uint64_t bad_samples = 0;
   bool finished = false;
+  uint64_t skipped_samples = 0;
 
   friend bool operator==(const PartitionState&, const PartitionState&) = default;
 };

@@ -14,6 +14,7 @@ constexpr uint32_t kMaxProcesses = 1024;
 constexpr uint32_t kMaxThreads = 256;
 constexpr uint64_t kLeastDramBytes = 4U << 20U;
 constexpr int64_t kMaxMilliseconds = 24LL * 3600 * 1000;
+constexpr int64_t kMaxKeepMilliseconds = 366 * kMaxMilliseconds;
 
 // A duration from `least` to a day.
 void ReadDuration(const ConfigSection& section,
@@ -82,6 +83,63 @@ void ReadLog(const ConfigSection& section, LogSettings* log) {
   log->json = format == 1;
 }
 
+void ReadOptional(const ConfigSection& section,
+                  const char* key,
+                  double least,
+                  double most,
+                  std::optional<double>* value) {
+  if (!section.Has(key)) {
+    return;
+  }
+  double number = 0.0;
+  section.InRange(key, least, most, &number);
+  *value = number;
+}
+
+void ReadGate(const ConfigSection& section, GateRules* gate) {
+  constexpr double kHuge = 1e9;
+  section.Optional("min_samples", &gate->min_samples);
+  ReadOptional(section, "min_auc", 0.0, 1.0, &gate->min_auc);
+  ReadOptional(section, "max_auc_drop", 0.0, 1.0, &gate->max_auc_drop);
+  ReadOptional(section, "max_log_loss", 0.0, kHuge, &gate->max_log_loss);
+  ReadOptional(section, "max_log_loss_rise", 0.0, kHuge, &gate->max_log_loss_rise);
+  ReadOptional(section, "min_calibration", 0.0, kHuge, &gate->min_calibration);
+  ReadOptional(section, "max_calibration", 0.0, kHuge, &gate->max_calibration);
+  ReadOptional(section, "max_bad_rows", 0.0, 1.0, &gate->max_bad_rows);
+  section.InRange("row_limit", 0.0F, std::numeric_limits<float>::max(), &gate->row_limit);
+  section.Optional("rollback_after", &gate->rollback_after);
+  section.Optional("rollback_skips", &gate->rollback_skips);
+  if (gate->min_samples == 0) {
+    section.Fail("min_samples", "must be at least 1");
+  }
+  for (const auto* rule : {&gate->min_auc,
+                           &gate->max_auc_drop,
+                           &gate->max_log_loss,
+                           &gate->max_log_loss_rise,
+                           &gate->min_calibration,
+                           &gate->max_calibration,
+                           &gate->max_bad_rows}) {
+    gate->enabled = gate->enabled || rule->has_value();
+  }
+}
+
+void ReadHook(const ConfigSection& section, HookSettings* hook) {
+  section.Required("on", &hook->on);
+  section.Optional("command", &hook->command);
+  section.Optional("url", &hook->url);
+  if (hook->on.empty()) {
+    section.Fail("on", "must name at least one kind of event (docs/events.md)");
+  }
+  if (hook->command.empty() == hook->url.empty()) {
+    section.Fail("on", "needs either 'command' or 'url' beside it");
+  }
+  if (!hook->url.empty() && hook->url.rfind("http://", 0) != 0) {
+    section.Fail("url", "must begin with http://");
+  }
+  ReadDuration(section, "timeout", 1, &hook->timeout_ms);
+  section.InRange("retries", 0U, 100U, &hook->retries);
+}
+
 void ReadCoordinator(const ConfigFile& file,
                      const ConfigSection& section,
                      CoordinatorSettings* coordinator) {
@@ -96,6 +154,16 @@ void ReadCoordinator(const ConfigFile& file,
   }
   ReadDuration(section, "cut_every", 10, &coordinator->cut_every_ms);
   section.InRange("base_every", 1U, std::numeric_limits<uint32_t>::max(), &coordinator->base_every);
+  section.Optional("keep_versions", &coordinator->keep_versions);
+  section.Milliseconds("keep_for", &coordinator->keep_for_ms);
+  if (coordinator->keep_for_ms < 0 || coordinator->keep_for_ms > kMaxKeepMilliseconds) {
+    section.Fail("keep_for", "must be from 0s to 8784h");
+  }
+  ReadGate(section.Section("gate"), &coordinator->gate);
+  ReadDuration(section, "watermark_every", 1, &coordinator->watermark_every_ms);
+  for (const ConfigSection& hook : section.Sections("hooks")) {
+    ReadHook(hook, &coordinator->hooks.emplace_back());
+  }
   ReadDuration(section, "member_timeout", 100, &coordinator->member_timeout_ms);
   ReadDuration(section, "rpc_timeout", 1, &coordinator->rpc_timeout_ms);
   ReadDuration(section, "restore_timeout", 1, &coordinator->restore_timeout_ms);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "common/cluster/gate_rules.h"
 #include "common/cluster/partition_map.h"
 #include "common/env/file_system.h"
 #include "common/status.h"
@@ -17,6 +18,15 @@ struct LogSettings {
   bool json = false;           // one JSON object a line instead of text
 };
 
+// What is done when something happens: a command, or a POST to a URL, with the event as JSON.
+struct HookSettings {
+  std::vector<std::string> on;  // kinds of events
+  std::string command = {};     // for /bin/sh; or
+  std::string url = {};         // http://host[:port]/path
+  int64_t timeout_ms = 10'000;
+  uint32_t retries = 5;
+};
+
 struct CoordinatorSettings {
   std::string host = "127.0.0.1";
   uint16_t port = 0;       // 0: any; found through run_dir. Several hosts need a fixed one
@@ -24,6 +34,11 @@ struct CoordinatorSettings {
   std::string state_dir;   // default: <run_dir>/coordinator
   int64_t cut_every_ms = 1000;
   uint32_t base_every = 100;         // every so many versions is a base
+  uint32_t keep_versions = 100;      // common/version_log/retention.h
+  int64_t keep_for_ms = 3600LL * 1000;
+  GateRules gate;
+  int64_t watermark_every_ms = 3600LL * 1000;  // event time between two events `watermark`
+  std::vector<HookSettings> hooks;
   int64_t member_timeout_ms = 3000;  // a member silent for so long is dead
   int64_t rpc_timeout_ms = 10'000;   // of one step of a cut
   int64_t restore_timeout_ms = 600'000;

@@ -38,6 +38,8 @@ enum class Method : uint16_t {
   kShrink = 34,
   kExplainKey = 35,
   kModel = 36,
+  kCollect = 37,
+  kEvents = 38,
   // worker
   kStartSession = 40,
   kHold = 41,

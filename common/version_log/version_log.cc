@@ -11,6 +11,9 @@ namespace freshet {
 namespace {
 
 constexpr char kManifestName[] = "manifest.json";
+constexpr char kRetiredName[] = "manifest.retired";
+constexpr char kPinsName[] = "pins";
+constexpr size_t kMaxNoteBytes = 4096;
 constexpr uint64_t kMaxManifestBytes = 256U << 20U;
 
 std::string FolderName(VersionId version) {
@@ -31,7 +34,7 @@ std::optional<VersionId> VersionOfFolder(const std::string& name) {
   return version;
 }
 
-// Every folder of a version, committed or not, ascending.
+// Every name in `directory` that is a version's, ascending.
 StatusOr<std::vector<VersionId>> Folders(FileSystem& files, const std::string& directory) {
   const StatusOr<std::vector<std::string>> names = files.List(directory);
   if (absl::IsNotFound(names.status())) {
@@ -210,6 +213,69 @@ StatusOr<std::vector<proto::Manifest>> VersionLog::Chain(VersionId version) cons
   }
   std::reverse(chain.begin(), chain.end());
   return chain;
+}
+
+Status VersionLog::Retire(VersionId version) {
+  const std::string folder = VersionDirectory(version);
+  FRESHET_RETURN_IF_ERROR(files_.Rename(ManifestPath(version), folder + "/" + kRetiredName));
+  return files_.SyncDirectory(folder);
+}
+
+Status VersionLog::Restore(VersionId version) {
+  const std::string folder = VersionDirectory(version);
+  FRESHET_RETURN_IF_ERROR(files_.Rename(folder + "/" + kRetiredName, ManifestPath(version)));
+  return files_.SyncDirectory(folder);
+}
+
+Status VersionLog::RemoveFolder(VersionId version) {
+  FRESHET_ASSIGN_OR_RETURN(const bool committed, IsCommitted(version));
+  if (committed) {
+    return FailedPrecondition("{}: version {} is committed", directory_, version.value());
+  }
+  return files_.RemoveAll(VersionDirectory(version));
+}
+
+std::string VersionLog::PinPath(VersionId version) const {
+  return fmt::format("{}/{}/{}", directory_, kPinsName, FolderName(version));
+}
+
+// The pin stands before the version is looked for, and whoever retires a version looks for pins
+// afterwards: one of the two sees the other.
+Status VersionLog::Pin(VersionId version, const std::string& note) {
+  if (note.size() > kMaxNoteBytes || note.find('\n') != std::string::npos) {
+    return InvalidArgument("a note is one line of at most {} bytes", kMaxNoteBytes);
+  }
+  FRESHET_RETURN_IF_ERROR(ReadManifest(version).status());
+  FRESHET_RETURN_IF_ERROR(files_.CreateDirectories(directory_ + "/" + kPinsName));
+  FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+  FRESHET_RETURN_IF_ERROR(WriteFileAtomically(files_, PinPath(version), note + "\n"));
+  FRESHET_ASSIGN_OR_RETURN(const bool committed, IsCommitted(version));
+  if (!committed) {
+    FRESHET_RETURN_IF_ERROR(files_.RemoveAll(PinPath(version)));
+    return NotFound("{}: version {} has just been removed", directory_, version.value());
+  }
+  return absl::OkStatus();
+}
+
+Status VersionLog::Unpin(VersionId version) {
+  FRESHET_ASSIGN_OR_RETURN(const bool pinned, Exists(files_, PinPath(version)));
+  if (!pinned) {
+    return NotFound("{}: version {} is not pinned", directory_, version.value());
+  }
+  FRESHET_RETURN_IF_ERROR(files_.RemoveAll(PinPath(version)));
+  return files_.SyncDirectory(directory_ + "/" + kPinsName);
+}
+
+StatusOr<std::map<VersionId, std::string>> VersionLog::Pins() const {
+  std::map<VersionId, std::string> pins;
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<VersionId> pinned,
+                           Folders(files_, directory_ + "/" + kPinsName));
+  for (const VersionId version : pinned) {
+    StatusOr<std::string> note = ReadFile(files_, PinPath(version), kMaxNoteBytes + 1);
+    // A pin counts, whatever is in it.
+    pins[version] = note.ok() ? note->substr(0, note->find('\n')) : "";
+  }
+  return pins;
 }
 
 Status VersionLog::Verify(VersionId version) const {

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace freshet {
 //   <directory>/000000000042/part-0-0.safetensors ...   written first
 //   <directory>/000000000042/manifest.json              renamed into place last: the commit
 //
+// Pins are files beside the folders, in <directory>/pins.
 // A folder without manifest.json is no version. The newest version is the model of today; a
 // rollback is a version too (proto/manifest.proto). docs/formats/version-log.md has the details.
 // One writer (the coordinator) and any readers, also in other processes. Thread-safety: any thread.
@@ -57,11 +59,31 @@ class VersionLog {
   // rollback to 0, the model without rows. DataLoss: a version on the way is missing or damaged.
   StatusOr<std::vector<proto::Manifest>> Chain(VersionId version) const;
 
+  // Makes `version` none: its manifest is renamed away, which is atomic. What is left of it goes
+  // with RemoveFolder. Whether another version needs it is the caller's to know.
+  Status Retire(VersionId version);
+
+  // Undoes Retire, before RemoveFolder.
+  Status Restore(VersionId version);
+
+  // The parts of a version that was retired, or never committed. FailedPrecondition: it is
+  // committed.
+  Status RemoveFolder(VersionId version);
+
+  // A pinned version is kept whatever the rules of retention say (common/version_log/retention.h),
+  // with all that it needs. `note` is for people: one line. NotFound: not committed.
+  Status Pin(VersionId version, const std::string& note);
+  // NotFound: it is not pinned.
+  Status Unpin(VersionId version);
+  // Notes by version.
+  StatusOr<std::map<VersionId, std::string>> Pins() const;
+
   // Reads all of `version`'s chain and checks every checksum. OK: it can be restored.
   Status Verify(VersionId version) const;
 
  private:
   std::string ManifestPath(VersionId version) const;
+  std::string PinPath(VersionId version) const;
   StatusOr<bool> IsCommitted(VersionId version) const;
   Status MakeFolder(VersionId version);
 

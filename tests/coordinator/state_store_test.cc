@@ -7,6 +7,10 @@
 namespace freshet::coordinator {
 namespace {
 
+bool Any(const Event& /*event*/) {
+  return true;
+}
+
 TEST_CASE("an empty state knows nothing, and what is stored is there after opening again",
           "[coordinator]") {
   const TempFolder folder;
@@ -15,7 +19,8 @@ TEST_CASE("an empty state knows nothing, and what is stored is there after openi
     const auto store = StateStore::Open(directory).value();
     CHECK(store->LastEpoch().value() == Epoch(0));
     CHECK(store->LastVersion().value() == VersionId(0));
-    CHECK(store->RecentEvents(10).value().empty());
+    CHECK(store->NewestEvents(10, Any).value().empty());
+    CHECK(store->NewestEvent() == 0);
     REQUIRE(store->StoreEpoch(Epoch(7)).ok());
     REQUIRE(store->StoreVersion(VersionId(42)).ok());
   }
@@ -49,17 +54,26 @@ TEST_CASE("the newest events are kept, in order, across opening again", "[coordi
     }
   }
   const auto store = StateStore::Open(folder.path()).value();
-  REQUIRE(store->Record({.unix_ms = -3, .kind = "epoch", .text = "a text with spaces"}).ok());
-  const auto few = store->RecentEvents(2).value();
+  REQUIRE(
+      store
+          ->Record({.unix_ms = -3, .kind = "epoch", .version = 12, .text = "a text with spaces"})
+          .ok());
+  const auto few = store->NewestEvents(2, Any).value();
   REQUIRE(few.size() == 2);
   CHECK(few[0].kind == "cut_failed");
   CHECK(few[0].text == std::to_string(kRecorded - 1));
   CHECK(few[1].unix_ms == -3);
   CHECK(few[1].kind == "epoch");
   CHECK(few[1].text == "a text with spaces");
-  const auto all = store->RecentEvents(10 * kRecorded).value();
+  const auto all = store->NewestEvents(10 * kRecorded, Any).value();
   CHECK(all.size() == StateStore::kEventsKept);
   CHECK(all.front().text == "6");
+  CHECK(all.front().id == 6);
+  CHECK(all.back().version == 12);
+  const auto next = store->EventsAfter(kRecorded - 3, 2, Any).value();
+  REQUIRE(next.size() == 2);
+  CHECK(next[0].id == kRecorded - 2);
+  CHECK(next[1].id == kRecorded - 1);
 }
 
 }  // namespace

@@ -60,8 +60,9 @@ class StreamWriter:
         (self.folder / "_SUCCESS").touch()
 
 
-def expected_ledger(folder):
-    """key -> (count, sum of sample ids), computed from the files alone.
+def expected_ledger(folder, learned=lambda _partition, _end, _line: True):
+    """key -> (count, sum of sample ids), computed from the files alone, of the lines that `learned`
+    is true of.
 
     A sample's id is XXH3 of the partition's name, seeded with the offset at which its line ends; a
     key is XXH3 of the value, seeded with XXH3 of the slot's name."""
@@ -72,6 +73,8 @@ def expected_ledger(folder):
         with open(path, "rb") as file:
             for line in file:
                 end += len(line)
+                if not learned(path.name, end, line):
+                    continue
                 sample = xxhash.xxh3_64_intdigest(path.name, seed=end)
                 for value, seed in zip(line.split(b","), seeds):
                     key = xxhash.xxh3_64_intdigest(value, seed=seed)

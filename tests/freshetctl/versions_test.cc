@@ -29,15 +29,15 @@ TEST_CASE("versions are a table with the newest marked", "[freshetctl]") {
   const std::string expected =
       "VERSION  PARENT  KIND      CREATED (UTC)          AGE  ROWS  TOMBSTONES    BYTES  SAMPLES   "
       "  "
-      "AUC  LOG LOSS  EVENT TIME (UTC)\n"
+      "AUC  LOG LOSS  EVENT TIME (UTC)     NOTE\n"
       "     1        0  base      2023-11-14 22:13:20  1m00s     4           2  1.8 KiB    1,234  "
-      "0.7500    0.5000  2023-11-14 22:13:20\n"
+      "0.7500    0.5000  2023-11-14 22:13:20  -\n"
       "     2        1  delta     2023-11-14 22:13:20  1m00s     4           2  1.8 KiB        0   "
       "    "
-      "-         -  -\n"
+      "-         -  -                    -\n"
       "     3*       1  rollback  2023-11-14 22:13:20  1m00s     0           0      0 B        0   "
       "    "
-      "-         -  -\n";
+      "-         -  -                    -\n";
   CHECK(log.program.Run({"versions", "--log-dir", log.directory}) == 0);
   CHECK(log.program.out == expected);
   CHECK(log.program.Run({"versions", "list", "--log-dir", log.directory}) == 0);
@@ -49,7 +49,8 @@ TEST_CASE("versions as JSON are for scripts", "[freshetctl]") {
   CHECK(log.program.Run(
             {"versions", "list", "--json", "--last", "1", "--log-dir", log.directory}) == 0);
   CHECK(log.program.out ==
-        R"([{"version":3,"parent":1,"kind":"ROLLBACK","newest":true,"epoch":18446744073709551615,)"
+        R"([{"version":3,"parent":1,"kind":"ROLLBACK","newest":true,"pinned":false,)"
+        R"("verdict":"NONE","epoch":18446744073709551615,)"
         R"("created_unix_ms":1700000000123,"rows":0,"tombstones":0,"bytes":0,"parts":0,)"
         R"("event_time_watermark_ms":0,"metrics":{"samples":0,"auc":0.3333333333333333,)"
         R"("log_loss":0.0,"calibration":null,"total_samples":0,"total_auc":0.0,)"

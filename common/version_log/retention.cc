@@ -1,0 +1,76 @@
+#include "common/version_log/retention.h"
+
+#include <set>
+
+namespace freshet {
+namespace {
+
+VersionFact FactOf(const proto::Manifest& manifest) {
+  VersionFact fact{
+      .needs = VersionId(manifest.kind() == proto::Manifest::BASE ? 0 : manifest.parent()),
+      .served = VersionId(manifest.gate().passed_version()),
+      .created_unix_ms = manifest.created_unix_ms(),
+      .readable = true};
+  for (const proto::PartFile& part : manifest.parts()) {
+    fact.bytes += part.bytes();
+  }
+  return fact;
+}
+
+}  // namespace
+
+Status LogFacts::Refresh() {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<VersionId> versions, log_.List());
+  std::map<VersionId, VersionFact> facts;
+  for (const VersionId version : versions) {
+    const auto known = facts_.find(version);
+    if (known != facts_.end()) {
+      facts.insert(*known);
+      continue;
+    }
+    const StatusOr<proto::Manifest> manifest = log_.ReadManifest(version);
+    if (!manifest.ok() && !absl::IsDataLoss(manifest.status())) {
+      return manifest.status();
+    }
+    facts[version] = manifest.ok() ? FactOf(*manifest) : VersionFact();
+  }
+  facts_ = std::move(facts);
+  return absl::OkStatus();
+}
+
+std::vector<VersionId> Removable(const std::map<VersionId, VersionFact>& versions,
+                                 const std::map<VersionId, std::string>& pins,
+                                 const Retention& retention,
+                                 int64_t now_unix_ms) {
+  std::set<VersionId> needed;
+  VersionId all_before;  // every version before this one is needed
+  std::vector<VersionId> removable;
+  if (retention.keep_versions == 0) {
+    return removable;
+  }
+  uint32_t newer = 0;
+  if (!versions.empty() && versions.rbegin()->second.served.value() != 0) {
+    needed.insert(versions.rbegin()->second.served);
+  }
+  // From the newest: what a version needs has a smaller number.
+  for (auto it = versions.rbegin(); it != versions.rend(); ++it, ++newer) {
+    const auto& [version, fact] = *it;
+    const bool young =
+        fact.readable && now_unix_ms - fact.created_unix_ms < retention.keep_for_ms;
+    const bool keep = newer < retention.keep_versions || young || pins.contains(version) ||
+                      needed.contains(version) || version < all_before;
+    if (!keep) {
+      removable.push_back(version);
+      continue;
+    }
+    if (!fact.readable) {
+      all_before = std::max(all_before, version);
+    }
+    if (fact.needs.value() != 0) {
+      needed.insert(fact.needs);
+    }
+  }
+  return removable;
+}
+
+}  // namespace freshet
