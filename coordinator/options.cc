@@ -19,6 +19,9 @@ Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job) {
           .partition_count = cluster.partition_count,
           .model = job.model,
           .bsp = job.training.consistency == Consistency::kBsp,
+          .staleness = job.training.consistency == Consistency::kSsp
+                           ? std::optional(job.training.staleness)
+                           : std::nullopt,
           .cut_every = milliseconds(settings.cut_every_ms),
           .base_every = std::max(settings.base_every, 1U),
           .retention = {.keep_versions = settings.keep_versions,

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Options {
   uint32_t partition_count = kDefaultPartitionCount;
   proto::ModelSpec model;
   bool bsp = false;
+  std::optional<uint64_t> staleness;  // in ssp
 
   std::chrono::milliseconds cut_every{1000};  // from start to start
   uint32_t base_every = 100;

@@ -123,6 +123,8 @@ StatusOr<uint64_t> Recovery::RestoreServers(const Session& session, VersionId ve
     requests[i].set_workers(static_cast<uint32_t>(session.workers.size()));
     requests[i].set_partition_count(context_.options.partition_count);
     requests[i].set_bsp(context_.options.bsp);
+    requests[i].set_ssp(context_.options.staleness.has_value());
+    requests[i].set_staleness(context_.options.staleness.value_or(0));
   }
   FRESHET_ASSIGN_OR_RETURN(const auto responses,
                            CallEach<proto::RestoreResponse>(session.servers,

@@ -16,7 +16,11 @@ Session::Session(const proto::RestoreRequest& request, uint32_t owner_threads)
       workers_(request.workers()),
       bsp_(request.bsp()),
       applied_(request.workers()),
-      gate_(request.workers()) {}
+      gate_(request.workers()) {
+  if (request.ssp()) {
+    stale_.emplace(request.workers(), request.staleness());
+  }
+}
 
 Status Session::CheckOpenLocked() const {
   if (!closed_.ok()) {
@@ -53,6 +57,11 @@ void Session::Close(const Status& reason) {
     closed_ = reason;
     pushes = applied_.TakeAll();
     held = gate_.TakeAll();
+    if (stale_) {
+      for (StepGate::Action& action : stale_->TakeAll()) {
+        held.push_back(std::move(action));
+      }
+    }
   }
   for (AppliedPushes::Done& done : pushes) {
     done(reason);
@@ -135,6 +144,14 @@ Status Session::AdmitPush(const PushOrder& order,
   if (bsp_ && leaves) {
     gate_.Leave(order.worker, order.step);
   }
+  if (stale_) {
+    // Its rows are changed before those of any pull that is let go now are read.
+    stale_->Pushed(order.worker, order.step);
+    if (order.last) {
+      stale_->Leave(order.worker);
+    }
+    oldest_step_ = stale_->oldest();
+  }
   ReleaseLocked();
   return absl::OkStatus();
 }
@@ -142,6 +159,11 @@ Status Session::AdmitPush(const PushOrder& order,
 void Session::ReleaseLocked() {
   for (StepGate::Action& action : gate_.Release()) {
     action(absl::OkStatus());
+  }
+  if (stale_) {
+    for (StepGate::Action& action : stale_->Release()) {
+      action(absl::OkStatus());
+    }
   }
 }
 
@@ -166,6 +188,12 @@ void Session::BeginPull(uint32_t worker, uint64_t step, StepGate::Action read) {
       status = gate_.CheckPull(worker);
       if (status.ok()) {
         given_up = gate_.HoldPull(worker, step, std::exchange(read, nullptr));
+        ReleaseLocked();
+      }
+    } else if (status.ok() && stale_) {
+      status = stale_->CheckPull(worker);
+      if (status.ok()) {
+        given_up = stale_->HoldPull(worker, step, std::exchange(read, nullptr));
         ReleaseLocked();
       }
     }

@@ -1,8 +1,10 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -13,6 +15,7 @@
 #include "ps/applied_pushes.h"
 #include "ps/cut_state.h"
 #include "ps/ownership.h"
+#include "ps/staleness_gate.h"
 #include "ps/step_gate.h"
 
 namespace freshet::ps {
@@ -67,6 +70,9 @@ class Session {
   // Calls `read` with OK when it is the pull's turn, or with the reason why it never will be.
   void BeginPull(uint32_t worker, uint64_t step, StepGate::Action read);
 
+  // As in PullResponse.oldest_step; 0 but in ssp. May be called where BeginPull calls `read`.
+  uint64_t oldest_step() const { return oldest_step_.load(); }
+
   CutState& cut() { return cut_; }
 
  private:
@@ -90,7 +96,9 @@ class Session {
   Status closed_;  // not OK: why
   std::shared_ptr<const proto::ModelSpec> model_;
   AppliedPushes applied_;
-  StepGate gate_;
+  StepGate gate_;                      // of bsp
+  std::optional<StalenessGate> stale_;  // in ssp only
+  std::atomic<uint64_t> oldest_step_ = 0;  // of stale_, for those who do not have the lock
 };
 
 // The session of today. Thread-safety: any thread.

@@ -1,11 +1,13 @@
 #include "ps/training_service.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <utility>
 #include <vector>
 
+#include "common/cluster/wire_floats.h"
 #include "common/model/feature_policy.h"
 #include "common/rpc/typed.h"
 #include "ps/count_check.h"
@@ -65,7 +67,16 @@ struct TrainingService::PullWork {
   SplitPayload split;
   std::vector<uint32_t> threads;  // the owner threads at work
   bool in_flight = false;         // counted in pulls_in_flight_
-  Buffer answer;
+  Buffer answer;  // float32
+  uint64_t oldest_step = 0;
+
+  uint64_t dense_floats() const {
+    uint64_t floats = 0;
+    for (const DensePart& part : split.dense) {
+      floats += part.floats;
+    }
+    return floats;
+  }
 };
 
 struct TrainingService::PushWork {
@@ -95,6 +106,59 @@ struct TrainingService::PushWork {
     return split.keys * sizeof(Key) + split.floats * sizeof(float) + count_bytes;
   }
 };
+
+namespace {
+
+// From a message, which may say anything.
+Status CheckType(proto::ValueType type) {
+  return proto::ValueType_IsValid(type) ? absl::OkStatus()
+                                        : InvalidArgument("there is no value type {}",
+                                                          static_cast<int>(type));
+}
+
+// A payload whose gradients have 16 bits, with float32 in their place.
+StatusOr<Buffer> DecodePush(const proto::ModelSpec& model,
+                            const proto::PushRequest& request,
+                            const Buffer& payload) {
+  uint64_t keys = 0;
+  uint64_t rows = 0;
+  uint64_t dense = 0;
+  for (const proto::KeyRun& run : request.runs()) {
+    if (run.variable() >= static_cast<uint32_t>(model.embedding_variables_size())) {
+      return InvalidArgument("there is no embedding variable {}", run.variable());
+    }
+    keys += run.keys();
+    rows += uint64_t{run.keys()} *
+            model.embedding_variables(static_cast<int>(run.variable())).dim();
+  }
+  for (const uint32_t variable : request.dense()) {
+    if (variable >= static_cast<uint32_t>(model.dense_variables_size())) {
+      return InvalidArgument("there is no dense variable {}", variable);
+    }
+    uint64_t elements = 1;
+    for (const uint32_t extent : model.dense_variables(static_cast<int>(variable)).shape()) {
+      elements *= extent;
+    }
+    dense += elements;
+  }
+  const uint64_t key_bytes = keys * sizeof(Key);
+  const uint64_t wire = WireFloatBytes(rows, dense, request.gradients());
+  const uint64_t count_bytes = request.counts() ? keys * sizeof(KeyCount) : 0;
+  FRESHET_RETURN_IF_ERROR(CheckSize("push", payload.size(), key_bytes + wire + count_bytes));
+  Buffer decoded(key_bytes + (rows + dense) * sizeof(float) + count_bytes);
+  std::memcpy(decoded.data(), payload.data(), key_bytes);
+  const std::span<float> floats = decoded.as<float>(key_bytes, rows + dense);
+  DecodeFloats(payload.data() + key_bytes,
+               request.gradients(),
+               floats.first(rows),
+               floats.subspan(rows));
+  std::memcpy(decoded.data() + key_bytes + floats.size_bytes(),
+              payload.data() + key_bytes + wire,
+              count_bytes);
+  return decoded;
+}
+
+}  // namespace
 
 TrainingService::TrainingService(const PsOptions& options,
                                  CurrentSession& current,
@@ -177,6 +241,7 @@ void TrainingService::Declare(const proto::DeclareRequest& request, rpc::Respond
 
 Status TrainingService::PreparePull(PullWork& work) const {
   FRESHET_ASSIGN_OR_RETURN(work.session, current_.Find(work.request.epoch()));
+  FRESHET_RETURN_IF_ERROR(CheckType(work.request.values()));
   FRESHET_ASSIGN_OR_RETURN(const auto model, work.session->model());
   FRESHET_ASSIGN_OR_RETURN(work.split,
                            SplitByOwner(*model,
@@ -218,6 +283,7 @@ void TrainingService::Pull(proto::PullRequest request, Buffer payload, rpc::Resp
 // must not keep out the one that the step waits for.
 void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
   work->in_flight = true;
+  work->oldest_step = work->session->oldest_step();
   if (pulls_in_flight_.fetch_add(1) >= options_.max_pulls_in_flight) {
     FinishPull(*work,
                ResourceExhausted("{} pulls are being answered already, at most so many at a time",
@@ -249,6 +315,20 @@ void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
       [this, work](const Status& status) { FinishPull(*work, status); });
 }
 
+// The answer in the type that was asked for.
+Buffer TrainingService::EncodeAnswer(PullWork& work) {
+  const proto::ValueType type = work.request.values();
+  if (type == proto::F32) {
+    return std::move(work.answer);
+  }
+  const uint64_t dense = work.dense_floats();
+  const uint64_t rows = work.split.floats - dense;
+  Buffer encoded(WireFloatBytes(rows, dense, type));
+  const std::span<const float> floats = work.answer.as<float>(0, work.split.floats);
+  EncodeFloats(floats.first(rows), floats.subspan(rows), type, encoded.data());
+  return encoded;
+}
+
 void TrainingService::FinishPull(PullWork& work, const Status& status) {
   if (work.in_flight) {
     pulls_in_flight_.fetch_sub(1);
@@ -260,12 +340,15 @@ void TrainingService::FinishPull(PullWork& work, const Status& status) {
   }
   metrics_.pull_keys.Increment(static_cast<double>(work.split.keys));
   metrics_.pull_seconds.Observe(SecondsSince(work.start));
-  work.respond(rpc::MakeMessage(proto::PullResponse(), std::move(work.answer)));
+  proto::PullResponse response;
+  response.set_oldest_step(work.oldest_step);
+  work.respond(rpc::MakeMessage(response, EncodeAnswer(work)));
 }
 
 // ---- push
 
 Status TrainingService::PreparePush(PushWork& work) const {
+  FRESHET_RETURN_IF_ERROR(CheckType(work.request.gradients()));
   FRESHET_ASSIGN_OR_RETURN(work.session, current_.Find(work.request.epoch()));
   const StatusOr<std::shared_ptr<const proto::ModelSpec>> model = work.session->model();
   if (work.empty()) {
@@ -274,6 +357,9 @@ Status TrainingService::PreparePush(PushWork& work) const {
     FRESHET_RETURN_IF_ERROR(CheckSize("push", work.payload.size(), 0));
   } else {
     FRESHET_RETURN_IF_ERROR(model.status());
+    if (work.request.gradients() != proto::F32) {
+      FRESHET_ASSIGN_OR_RETURN(work.payload, DecodePush(**model, work.request, work.payload));
+    }
     FRESHET_RETURN_IF_ERROR(CheckPush(**model, work));
   }
   // A push that only says that its worker leaves has trained nothing, and keeps no order in bsp: if

@@ -45,6 +45,7 @@ class TrainingService {
   void Read(const std::shared_ptr<PullWork>& work);
   void Apply(const std::shared_ptr<PushWork>& work);
   static Status ApplyTo(Shard& shard, const PushWork& work, uint32_t thread);
+  static Buffer EncodeAnswer(PullWork& work);
   void FinishPull(PullWork& work, const Status& status);
   void FinishPush(PushWork& work, const Status& status);
 

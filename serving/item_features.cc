@@ -45,6 +45,7 @@ StatusOr<std::shared_ptr<const ItemFeatures>> ItemFeatures::Make(const Catalogue
                                     fields[i].column));
       }
     }
+    schema.mapper().AddCrosses(items->begin_.back(), &items->features_);
     items->begin_.push_back(items->features_.size());
   }
   items->IndexKeys();

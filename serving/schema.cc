@@ -25,6 +25,10 @@ Schema::Schema(const proto::ModelSpec& model, FeatureMapper mapper)
     : model_(model), mapper_(std::move(mapper)) {
   for (size_t i = 0; i < mapper_.slot_count(); ++i) {
     const proto::Slot& slot = mapper_.slot(i);
+    if (mapper_.IsCross(i)) {
+      continue;
+    }
+    has_defaults_ = has_defaults_ || !slot.default_value().empty();
     std::vector<Field>& fields = slot.side() == proto::Slot::CONTEXT ? context_ : item_;
     if (const Field* field = FindIn(fields, slot.column()); field != nullptr) {
       fields[static_cast<size_t>(field - fields.data())].slots.push_back(i);
@@ -37,6 +41,7 @@ Schema::Schema(const proto::ModelSpec& model, FeatureMapper mapper)
 Status Schema::CheckVariables() {
   FRESHET_RETURN_IF_ERROR(MakeModel(model_).status());
   has_sides_ = model_.kind() == "fm" || model_.kind() == "lr";
+  logit_shift_ = LogitShift(model_);
   factors_ = model_.kind() == "fm" ? model_.factors() : 0;
   return absl::OkStatus();
 }
@@ -63,6 +68,21 @@ StatusOr<const Field*> Schema::FindField(proto::Slot::Side side, std::string_vie
   }
   return InvalidArgument(
       "unknown field '{}' of the {}; {}", column, SideName(side), Suggestion(column, known));
+}
+
+Status Schema::FinishSide(proto::Slot::Side side,
+                          const std::set<const Field*>& given,
+                          size_t begin,
+                          std::vector<Feature>* features) const {
+  if (has_defaults_) {
+    for (const Field& field : fields(side)) {
+      if (!given.contains(&field)) {
+        FRESHET_RETURN_IF_ERROR(Map(field, "", features));
+      }
+    }
+  }
+  mapper_.AddCrosses(begin, features);
+  return absl::OkStatus();
 }
 
 Status Schema::Map(const Field& field, std::string_view raw, std::vector<Feature>* features) const {

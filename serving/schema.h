@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,16 @@ class Schema {
   // Appends the features of `raw`. InvalidArgument says what is wrong with it.
   Status Map(const Field& field, std::string_view raw, std::vector<Feature>* features) const;
 
+  // Appends what a side has beside the fields that were given and mapped, from `begin` on: defaults
+  // of those that were not, and crosses. InvalidArgument: a default does not fit its slot.
+  Status FinishSide(proto::Slot::Side side,
+                    const std::set<const Field*>& given,
+                    size_t begin,
+                    std::vector<Feature>* features) const;
+
+  // What a logit of training is to be raised by: negative samples were left out.
+  float logit_shift() const { return logit_shift_; }
+
  private:
   Schema(const proto::ModelSpec& model, FeatureMapper mapper);
 
@@ -59,6 +70,8 @@ class Schema {
   std::vector<Field> context_;
   std::vector<Field> item_;
   bool has_sides_ = false;
+  bool has_defaults_ = false;
+  float logit_shift_ = 0.0F;
   uint32_t factors_ = 0;
 };
 

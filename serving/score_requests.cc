@@ -60,6 +60,8 @@ Status MapFields(const Schema& schema,
                  proto::Slot::Side side,
                  const JsonObject& object,
                  std::vector<Feature>* features) {
+  const size_t begin = features->size();
+  std::set<const Field*> given;
   FRESHET_ASSIGN_OR_RETURN(const auto fields, object.Fields());
   for (const auto& [name, raw] : fields) {
     const StatusOr<const Field*> field = schema.FindField(side, name);
@@ -69,8 +71,9 @@ Status MapFields(const Schema& schema,
     if (const Status mapped = schema.Map(**field, raw, features); !mapped.ok()) {
       return Annotate(mapped, fmt::format("field '{}.{}'", object.path(), name));
     }
+    given.insert(*field);
   }
-  return absl::OkStatus();
+  return schema.FinishSide(side, given, begin, features);
 }
 
 // A context that is not there is one of which nothing is known.
@@ -79,6 +82,8 @@ StatusOr<std::vector<Feature>> MapContext(const Schema& schema, const JsonObject
   if (request.Has("context")) {
     FRESHET_ASSIGN_OR_RETURN(const JsonObject context, request.Object("context"));
     FRESHET_RETURN_IF_ERROR(MapFields(schema, proto::Slot::CONTEXT, context, &features));
+  } else {
+    FRESHET_RETURN_IF_ERROR(schema.FinishSide(proto::Slot::CONTEXT, {}, 0, &features));
   }
   return features;
 }
@@ -195,7 +200,7 @@ StatusOr<std::string> Predict(const Snapshot& snapshot, std::string_view body) {
   WriteVersion(snapshot.facts(), &json);
   json.Key("scores").BeginArray();
   for (const float logit : logits) {
-    json.Float(Sigmoid(logit));
+    json.Float(Sigmoid(logit + snapshot.schema()->logit_shift()));
   }
   json.EndArray().EndObject();
   return json.Take();
@@ -218,7 +223,7 @@ StatusOr<std::string> Recall(const Snapshot& snapshot, std::string_view body) {
   for (const Hit& hit : snapshot.index().Search(scorer.query(), k, excluded)) {
     json.BeginObject();
     json.Key("id").String(snapshot.catalogue()->Id(hit.item));
-    json.Key("score").Float(scorer.LogitOfItem(hit.item));
+    json.Key("score").Float(scorer.LogitOfItem(hit.item) + snapshot.schema()->logit_shift());
     json.EndObject();
   }
   json.EndArray().EndObject();
@@ -252,7 +257,7 @@ StatusOr<std::string> Recommend(const Snapshot& snapshot, std::string_view body)
     if (snapshot.catalogue()->has_titles()) {
       json.Key("title").String(snapshot.catalogue()->Title(hit.item));
     }
-    json.Key("score").Float(Sigmoid(hit.score));
+    json.Key("score").Float(Sigmoid(hit.score + snapshot.schema()->logit_shift()));
     json.EndObject();
   }
   json.EndArray().EndObject();

@@ -184,8 +184,7 @@ Status BatchReader::Open(size_t first) {
                                                    metrics_,
                                                    (*state_.names)[i],
                                                    state_.partitions[i],
-                                                   options_.skips,
-                                                   options_.details));
+                                                   options_.rules));
     sources_.push_back(std::move(source));
   }
   return absl::OkStatus();

@@ -19,7 +19,7 @@
 #include "worker/metrics.h"
 #include "worker/partition_source.h"
 #include "worker/sample_feed.h"
-#include "worker/skip_rules.h"
+#include "worker/source_rules.h"
 
 namespace freshet::worker {
 
@@ -27,8 +27,7 @@ struct BatchReaderOptions {
   uint32_t worker = 0;
   uint32_t workers = 1;
   TrainingSettings training;
-  KeyDetails details = {};  // that batches have
-  SkipRules skips = {};     // samples that no batch gets
+  SourceRules rules = {};
   // Told of each batch when it is made, before it waits in the queue. On the reader's thread.
   std::function<void(const Batch&)> on_batch = {};
 };

@@ -54,6 +54,13 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics)
                                      LatencyBuckets())),
       step_seconds(metrics.Histogram("freshet_worker_step_seconds",
                                      "Time from one batch computed to the next",
-                                     LatencyBuckets())) {}
+                                     LatencyBuckets())),
+      staleness(metrics.Histogram("freshet_worker_staleness_batches",
+                                  "Steps of other workers that the rows of a pull lack, in ssp",
+                                  {0, 1, 2, 4, 8, 16, 32, 64, 128})),
+      stale_pulls(metrics.Counter("freshet_worker_stale_pulls_total",
+                                  "Pulls that lacked more than training.staleness allows")),
+      sampled_out(metrics.Counter("freshet_worker_sampled_out_total",
+                                  "Negative samples that negative_sampling left out")) {}
 
 }  // namespace freshet::worker

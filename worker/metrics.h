@@ -32,6 +32,9 @@ struct WorkerMetrics {
   prometheus::Histogram& compute_seconds;
   prometheus::Histogram& push_seconds;
   prometheus::Histogram& step_seconds;
+  prometheus::Histogram& staleness;
+  prometheus::Counter& stale_pulls;
+  prometheus::Counter& sampled_out;
 };
 
 inline double InSeconds(std::chrono::nanoseconds duration) {

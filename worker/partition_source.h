@@ -9,10 +9,11 @@
 #include "common/sample/sample_format.h"
 #include "common/status.h"
 #include "common/stream/stream.h"
+#include "worker/dead_letters.h"
 #include "worker/metrics.h"
 #include "worker/sample_block.h"
 #include "worker/sample_feed.h"
-#include "worker/skip_rules.h"
+#include "worker/source_rules.h"
 #include "worker/stream_state.h"
 
 namespace freshet::worker {
@@ -26,19 +27,18 @@ class PartitionSource {
     kEnded,    // there never will be
   };
 
-  // Reads `stream` from `from` on, through `feed`; batches have these details of their keys. All
-  // borrowed things outlive the source.
+  // Reads `stream` from `from` on, through `feed`. All borrowed things outlive the source.
   static StatusOr<std::unique_ptr<PartitionSource>> Open(Stream& stream,
                                                          SampleFeed& feed,
                                                          Clock& clock,
                                                          WorkerMetrics& metrics,
                                                          const std::string& name,
                                                          const PartitionState& from,
-                                                         const SkipRules& skips,
-                                                         KeyDetails details);
+                                                         const SourceRules& rules);
 
   // Takes samples until the batch is full or there is nothing to read. Records that are no sample
-  // are counted, logged now and then, and skipped.
+  // are counted, logged now and then, kept if the rules say so, and skipped; FailedPrecondition:
+  // there are too many of them.
   StatusOr<State> Fill(size_t batch_size);
 
   bool ended() const { return state_.finished; }
@@ -59,11 +59,13 @@ class PartitionSource {
                   WorkerMetrics& metrics,
                   std::string name,
                   const PartitionState& from,
-                  const SkipRules& skips,
-                  KeyDetails details);
+                  const SourceRules& rules,
+                  std::unique_ptr<DeadLetters> dead_letters);
 
   bool NextBlock();
-  void Add(const SampleBlock::RecordAt& record, const Sample& sample, const Status& problem);
+  Status Add(const SampleBlock::RecordAt& record, const Sample& sample, const Status& problem);
+  Status AddBad(uint64_t begin, const SampleBlock::RecordAt& record, const Status& problem);
+  Status CheckBadShare(const Status& problem) const;
 
   SampleFeed& feed_;
   size_t number_ = 0;                   // in the feed; unless the partition had ended before
@@ -72,7 +74,8 @@ class PartitionSource {
   Clock& clock_;
   WorkerMetrics& metrics_;
   const std::string name_;
-  const SkipRules& skips_;
+  const SourceRules& rules_;
+  const std::unique_ptr<DeadLetters> dead_letters_;  // null: none are kept
   PartitionState state_;
   uint64_t bad_here_ = 0;  // since Open
   BatchBuilder builder_;

@@ -40,7 +40,11 @@ PsClient::PsClient(const Env& env,
     : model_(model),
       options_(std::move(options)),
       partitions_(options_.partition_count, static_cast<uint32_t>(options_.servers.size())),
-      messages_(model_, partitions_, {.epoch = options_.epoch, .worker = options_.worker}),
+      messages_(model_, partitions_, {.epoch = options_.epoch,
+                .worker = options_.worker,
+                .values = options_.values,
+                .gradients = options_.gradients}),
+      metrics_(metrics),
       retrier_(env.clock, options_.timeout_of_a_try, metrics) {
   for (const std::string& address : options_.servers) {
     channels_.push_back(env.transport.Connect(address));
@@ -101,12 +105,34 @@ void PsClient::Pull(const std::shared_ptr<Step>& step, Done done) {
          .make_request = [this, step, server] { return messages_.Pull(*step, server); },
          .done =
              [this, step, server, countdown](const StatusOr<rpc::Message>& answer) {
-               const Status status =
-                   answer.ok() ? messages_.TakeRows(*answer, server, step.get()) : answer.status();
+               Status status = answer.status();
+               if (status.ok()) {
+                 status = messages_.TakeRows(*answer, server, step.get());
+                 status.Update(CheckStaleness(*answer, *step));
+               }
                countdown->Arrive(Annotate(
                    status, fmt::format("pull of step {} from ps-{}", step->number, server)));
              }});
   }
+}
+
+// Every pull proves that it was no staler than agreed.
+Status PsClient::CheckStaleness(const rpc::Message& answer, const Step& step) {
+  if (!options_.staleness) {
+    return absl::OkStatus();
+  }
+  FRESHET_ASSIGN_OR_RETURN(const auto response, rpc::ParseHead<proto::PullResponse>(answer));
+  const uint64_t before = step.number - 1;
+  const uint64_t behind =
+      response.oldest_step() < before ? before - response.oldest_step() : 0;
+  metrics_.staleness.Observe(static_cast<double>(behind));
+  if (behind > *options_.staleness) {
+    metrics_.stale_pulls.Increment();
+    return Internal("the rows lack pushes of {} steps, at most {} are allowed",
+                    behind,
+                    *options_.staleness);
+  }
+  return absl::OkStatus();
 }
 
 void PsClient::Push(const std::shared_ptr<Step>& step, Done done) {

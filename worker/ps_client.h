@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct PsClientOptions {
   std::vector<std::string> servers;  // addresses, by rank
   uint32_t partition_count = kDefaultPartitionCount;
   std::chrono::milliseconds timeout_of_a_try{2000};
+  proto::ValueType values = proto::F32;     // on the wire: of rows pulled
+  proto::ValueType gradients = proto::F32;  // and of those pushed
+  std::optional<uint64_t> staleness;        // of ssp: what each pull is held to
 };
 
 // All parameter servers as one. Deals keys out to the servers that own them, and puts answers
@@ -60,10 +64,13 @@ class PsClient {
  private:
   class Countdown;
 
+  Status CheckStaleness(const rpc::Message& answer, const Step& step);
+
   const proto::ModelSpec model_;
   const PsClientOptions options_;
   const PartitionMap partitions_;
   const PsMessages messages_;
+  WorkerMetrics& metrics_;
   Retrier retrier_;
   std::vector<std::unique_ptr<rpc::Channel>> channels_;  // by server; gone before the retrier
 };

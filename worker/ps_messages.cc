@@ -5,21 +5,14 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/cluster/wire_floats.h"
+#include "common/key.h"
 #include "common/rpc/typed.h"
 
 namespace freshet::worker {
-namespace {
-
-size_t ElementsOf(const proto::DenseVariable& variable) {
-  size_t elements = 1;
-  for (const uint32_t extent : variable.shape()) {
-    elements *= extent;
-  }
-  return elements;
-}
 
 // Writes arrays one after the other into a buffer made for them.
-class PayloadWriter {
+class PsMessages::PayloadWriter {
  public:
   explicit PayloadWriter(size_t bytes) : payload_(bytes) {}
 
@@ -42,6 +35,16 @@ class PayloadWriter {
   Buffer payload_;
   size_t written_ = 0;
 };
+
+namespace {
+
+size_t ElementsOf(const proto::DenseVariable& variable) {
+  size_t elements = 1;
+  for (const uint32_t extent : variable.shape()) {
+    elements *= extent;
+  }
+  return elements;
+}
 
 size_t KeysOf(std::span<const KeySplit> splits, uint32_t server) {
   size_t keys = 0;
@@ -66,7 +69,7 @@ void AddRuns(std::span<const KeySplit> splits, uint32_t server, Request* request
 void WriteKeys(const Batch& batch,
                std::span<const KeySplit> splits,
                uint32_t server,
-               PayloadWriter* payload) {
+               auto* payload) {
   for (size_t variable = 0; variable < splits.size(); ++variable) {
     const std::vector<Key>& keys = batch.inputs[variable].keys;
     for (const uint32_t index : splits[variable].OfServer(server)) {
@@ -82,7 +85,7 @@ bool HasCounts(const Batch& batch) {
 }
 
 // A variable whose keys nobody counted has each of them once, as a push without counts says.
-void WriteCounts(const Step& step, uint32_t server, PayloadWriter* payload) {
+void WriteCounts(const Step& step, uint32_t server, auto* payload) {
   constexpr KeyCount kOnce;
   for (size_t variable = 0; variable < step.splits.size(); ++variable) {
     const std::vector<KeyCount>& counts = step.batch.inputs[variable].counts;
@@ -93,6 +96,23 @@ void WriteCounts(const Step& step, uint32_t server, PayloadWriter* payload) {
 }
 
 }  // namespace
+
+// Of rows, then of dense variables.
+void PsMessages::WriteGradients(const Step& step,
+                                std::span<const uint32_t> dense,
+                                uint32_t server,
+                                PayloadWriter* payload) const {
+  for (size_t variable = 0; variable < step.splits.size(); ++variable) {
+    const size_t dim = DimOf(variable);
+    const float* gradients = step.embedding_gradients[variable].data();
+    for (const uint32_t index : step.splits[variable].OfServer(server)) {
+      payload->Write(gradients + index * dim, dim);
+    }
+  }
+  for (const uint32_t variable : dense) {
+    payload->Write(step.dense_gradients[variable].data(), dense_sizes_[variable]);
+  }
+}
 
 PsMessages::PsMessages(const proto::ModelSpec& model, const PartitionMap& partitions, Sender sender)
     : model_(model), partitions_(partitions), sender_(sender) {
@@ -156,6 +176,7 @@ void PsMessages::Describe(const Step& step, uint32_t server, Request* request) c
 rpc::Message PsMessages::Pull(const Step& step, uint32_t server) const {
   proto::PullRequest request;
   Describe(step, server, &request);
+  request.set_values(sender_.values);
   PayloadWriter payload(KeysOf(step.splits, server) * sizeof(Key));
   WriteKeys(step.batch, step.splits, server, &payload);
   return rpc::MakeMessage(request, payload.Take());
@@ -169,20 +190,29 @@ rpc::Message PsMessages::Push(const Step& step, uint32_t server) const {
   request.set_last(step.last);
   request.set_stream_step(step.stream_step);
   request.set_counts(HasCounts(step.batch));
+  request.set_gradients(sender_.gradients);
   const size_t keys = KeysOf(step.splits, server);
   const std::vector<uint32_t> dense(request.dense().begin(), request.dense().end());
-  PayloadWriter payload(keys * sizeof(Key) + FloatsOf(step.splits, dense, server) * sizeof(float) +
+  const size_t row_floats = FloatsOf(step.splits, {}, server);
+  const size_t dense_floats = FloatsOf({}, dense, server);
+  const uint64_t float_bytes = WireFloatBytes(row_floats, dense_floats, sender_.gradients);
+  PayloadWriter payload(keys * sizeof(Key) + float_bytes +
                         (request.counts() ? keys * sizeof(KeyCount) : 0));
   WriteKeys(step.batch, step.splits, server, &payload);
-  for (size_t variable = 0; variable < step.splits.size(); ++variable) {
-    const size_t dim = DimOf(variable);
-    const float* gradients = step.embedding_gradients[variable].data();
-    for (const uint32_t index : step.splits[variable].OfServer(server)) {
-      payload.Write(gradients + index * dim, dim);
-    }
-  }
-  for (const uint32_t variable : dense) {
-    payload.Write(step.dense_gradients[variable].data(), dense_sizes_[variable]);
+  if (sender_.gradients == proto::F32) {
+    WriteGradients(step, dense, server, &payload);
+  } else {
+    PayloadWriter floats((row_floats + dense_floats) * sizeof(float));
+    WriteGradients(step, dense, server, &floats);
+    const Buffer wide = floats.Take();
+    const std::span<const float> all = wide.as<float>(0, row_floats + dense_floats);
+    Buffer narrow(float_bytes);
+    // The same for each try of a push: servers that hold it already need not look.
+    const uint64_t seed =
+        SplitMix64(step.stream_step) ^ SplitMix64((uint64_t{sender_.worker} << 32U) + server);
+    EncodeFloatsByChance(
+        all.first(row_floats), all.subspan(row_floats), sender_.gradients, seed, narrow.data());
+    payload.Write(narrow.data(), narrow.size());
   }
   if (request.counts()) {
     WriteCounts(step, server, &payload);
@@ -204,12 +234,23 @@ rpc::Message PsMessages::Announce(const Batch& batch,
 
 Status PsMessages::TakeRows(const rpc::Message& answer, uint32_t server, Step* step) const {
   const std::vector<uint32_t> dense = DenseOf(server);
+  const size_t row_floats = FloatsOf(step->splits, {}, server);
   const size_t floats = FloatsOf(step->splits, dense, server);
-  if (answer.body.size() != floats * sizeof(float)) {
-    return Internal(
-        "the answer has {} bytes, it must have {}", answer.body.size(), floats * sizeof(float));
+  const uint64_t bytes = WireFloatBytes(row_floats, floats - row_floats, sender_.values);
+  if (answer.body.size() != bytes) {
+    return Internal("the answer has {} bytes, it must have {}", answer.body.size(), bytes);
   }
-  const float* next = answer.body.as<float>(0, floats).data();
+  std::vector<float> decoded;
+  const float* next = nullptr;
+  if (sender_.values == proto::F32) {
+    next = answer.body.as<float>(0, floats).data();
+  } else {
+    decoded.resize(floats);
+    const std::span all(decoded);
+    DecodeFloats(
+        answer.body.data(), sender_.values, all.first(row_floats), all.subspan(row_floats));
+    next = decoded.data();
+  }
   for (size_t variable = 0; variable < step->splits.size(); ++variable) {
     const size_t dim = DimOf(variable);
     float* rows = step->embeddings[variable].data();

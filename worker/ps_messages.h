@@ -22,6 +22,8 @@ class PsMessages {
   struct Sender {
     uint64_t epoch = 0;
     uint32_t worker = 0;
+    proto::ValueType values = proto::F32;     // that rows are pulled as
+    proto::ValueType gradients = proto::F32;  // that those of rows are pushed as
   };
 
   // Both references outlive this.
@@ -47,6 +49,12 @@ class PsMessages {
   Status TakeRows(const rpc::Message& answer, uint32_t server, Step* step) const;
 
  private:
+  class PayloadWriter;
+
+  void WriteGradients(const Step& step,
+                      std::span<const uint32_t> dense,
+                      uint32_t server,
+                      PayloadWriter* payload) const;
   uint32_t DimOf(size_t variable) const;
   std::vector<uint32_t> DenseOf(uint32_t server) const;
   template <typename Request>

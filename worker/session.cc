@@ -16,6 +16,11 @@ PsClientOptions ClientOptions(const JobConfig& job, const proto::StartSessionReq
   options.worker = request.worker();
   options.servers.assign(request.servers().begin(), request.servers().end());
   options.partition_count = request.partition_count();
+  options.values = job.training.wire_values;
+  options.gradients = job.training.wire_gradients;
+  if (job.training.consistency == Consistency::kSsp) {
+    options.staleness = job.training.staleness;
+  }
   options.timeout_of_a_try = std::chrono::milliseconds(job.training.rpc_timeout_ms);
   return options;
 }
@@ -30,14 +35,26 @@ KeyDetails DetailsFor(const proto::ModelSpec& model) {
   return details;
 }
 
-BatchReaderOptions ReaderOptions(const JobConfig& job,
+SourceRules RulesFor(const Env& env,
+                     const JobConfig& job,
+                     const proto::StartSessionRequest& request) {
+  const double kept = job.model.negative_sampling();
+  return {.details = DetailsFor(job.model),
+          .skips = SkipRules({request.skips().begin(), request.skips().end()}),
+          .negative_sampling = kept > 0.0 ? kept : 1.0,
+          .max_bad_share = job.training.max_bad_share,
+          .dead_letters = job.training.dead_letters,
+          .files = &env.files};
+}
+
+BatchReaderOptions ReaderOptions(const Env& env,
+                                 const JobConfig& job,
                                  const proto::StartSessionRequest& request,
                                  PsClient& client) {
   BatchReaderOptions options{.worker = request.worker(),
                              .workers = request.workers(),
                              .training = job.training,
-                             .details = DetailsFor(job.model),
-                             .skips = SkipRules({request.skips().begin(), request.skips().end()})};
+                             .rules = RulesFor(env, job, request)};
   if (job.training.announce) {
     options.on_batch = [&client](const Batch& batch) { client.Announce(batch); };
   }
@@ -55,7 +72,7 @@ Session::Session(const SessionContext& context, const proto::StartSessionRequest
               context.parser,
               context.env.clock,
               context.metrics,
-              ReaderOptions(context.job, request, client_)) {}
+              ReaderOptions(context.env, context.job, request, client_)) {}
 
 void Session::Run() {
   if (!progress_.ended()) {

@@ -1,6 +1,7 @@
 #include "worker/trainer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "common/cluster/limits.h"
@@ -150,11 +151,16 @@ void Trainer::Compute(Step* step, std::vector<Score>* scores) {
   logits_.resize(batch.size());
   model_.Score(batch, parameters, logits_);
   scores->reserve(batch.size());
+  // What is measured is the rate among all samples, also where some negative ones are left out: a
+  // negative sample stands for those left out beside it.
+  const float shift = LogitShift(job_.model);
+  const float negative_weight = std::exp(-shift);
   for (size_t i = 0; i < batch.size(); ++i) {
-    scores->push_back({.prediction = Sigmoid(logits_[i]),
-                       .log_loss = LogLoss(logits_[i], batch.labels[i]),
+    const float weight = batch.labels[i] > 0.0F ? 1.0F : negative_weight;
+    scores->push_back({.prediction = Sigmoid(logits_[i] + shift),
+                       .log_loss = LogLoss(logits_[i] + shift, batch.labels[i]),
                        .label = batch.labels[i],
-                       .weight = batch.weights[i]});
+                       .weight = batch.weights[i] * weight});
   }
   if (!model_.ScoresAsItTrains()) {
     model_.Forward(batch, parameters, logits_);

@@ -1,6 +1,7 @@
 #include "common/job/job_config.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <set>
 #include <utility>
@@ -93,6 +94,71 @@ void ReadBuckets(const ConfigSection& section, proto::Slot* slot) {
   }
 }
 
+void ReadTransforms(const ConfigSection& section, proto::Slot* slot) {
+  size_t choice = 0;
+  section.Choice("combiner", {"sum", "mean", "sqrtn"}, &choice);
+  slot->set_combiner(static_cast<proto::Slot::Combiner>(choice));
+  choice = 0;
+  section.Choice("numeric", {"none", "identity", "log"}, &choice);
+  slot->set_numeric(static_cast<proto::Slot::Numeric>(choice));
+  uint32_t max_length = 0;
+  section.Optional("max_length", &max_length);
+  slot->set_max_length(max_length);
+  choice = 0;
+  section.Choice("keep", {"last", "first"}, &choice);
+  slot->set_keep_first(choice == 1);
+  section.Optional("default", slot->mutable_default_value());
+  if (max_length > 0 && slot->separator().empty()) {
+    section.Fail("max_length", "needs a 'separator': it limits how many values a slot has");
+  }
+  if (slot->numeric() != proto::Slot::NONE &&
+      (slot->buckets_size() > 0 || slot->log_bucket() || !slot->separator().empty())) {
+    section.Fail("numeric", "cannot stand beside 'buckets', 'log_bucket' or 'separator'");
+  }
+}
+
+// A slot that pairs two others, and reads no column.
+proto::Slot ReadCross(const ConfigSection& section) {
+  proto::Slot slot;
+  section.Required("name", slot.mutable_name());
+  std::vector<std::string> cross;
+  section.Optional("cross", &cross);
+  if (cross.size() != 2 || cross[0] == cross[1]) {
+    section.Fail("cross", "must name two different slots, as in [user, hour]");
+  }
+  slot.mutable_cross()->Assign(cross.begin(), cross.end());
+  size_t side = 0;
+  section.Choice("side", {"context", "item"}, &side);
+  slot.set_side(side == 0 ? proto::Slot::CONTEXT : proto::Slot::ITEM);
+  return slot;
+}
+
+// What it crosses is there, is no cross, and of its side.
+void CheckCross(const ConfigSection& section,
+                const proto::Slot& cross,
+                const std::vector<proto::Slot>& slots) {
+  std::vector<std::string> names;
+  for (const proto::Slot& slot : slots) {
+    names.push_back(slot.name());
+  }
+  for (const std::string& name : cross.cross()) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) {
+      section.Fail("cross", fmt::format("names no slot: '{}'; {}", name, Suggestion(name, names)));
+      continue;
+    }
+    const proto::Slot& slot = slots[static_cast<size_t>(found - names.begin())];
+    if (slot.cross_size() > 0) {
+      section.Fail("cross", fmt::format("must name plain slots, but '{}' is a cross", name));
+    } else if (slot.side() != cross.side()) {
+      section.Fail("cross",
+                   fmt::format("must stay on its 'side', but '{}' is of the other: serving sees "
+                               "context and items apart",
+                               name));
+    }
+  }
+}
+
 proto::Slot ReadSlot(const ConfigSection& section, const SampleFormat& format) {
   proto::Slot slot;
   section.Required("name", slot.mutable_name());
@@ -109,6 +175,7 @@ proto::Slot ReadSlot(const ConfigSection& section, const SampleFormat& format) {
     }
     section.Optional("separator", slot.mutable_separator());
     ReadBuckets(section, &slot);
+    ReadTransforms(section, &slot);
   }
   size_t side = 0;
   section.Choice("side", {"context", "item"}, &side);
@@ -125,11 +192,16 @@ std::vector<proto::Slot> ReadSlots(const ConfigSection& root,
   const std::vector<ConfigSection> sections = root.Sections("slots");
   for (const ConfigSection& section : sections) {
     ReadSlotRules(section, static_cast<uint32_t>(slots.size()), rules);
-    slots.push_back(ReadSlot(section, format));
+    const bool is_cross =
+        format.kind == SampleFormat::Kind::kDelimited && section.Has("cross");
+    slots.push_back(is_cross ? ReadCross(section) : ReadSlot(section, format));
     if (!names.insert(slots.back().name()).second) {
       section.Fail("name",
                    fmt::format("must be distinct, but '{}' is there twice", slots.back().name()));
     }
+  }
+  for (size_t i = 0; i < slots.size(); ++i) {
+    CheckCross(sections[i], slots[i], slots);
   }
   constexpr size_t kMaxSlots = std::numeric_limits<uint16_t>::max();
   if (slots.empty() || slots.size() > kMaxSlots) {
@@ -162,15 +234,36 @@ ModelSettings ReadModel(const ConfigSection& section) {
   return model;
 }
 
-void ReadTraining(const ConfigSection& section, TrainingSettings* training) {
+proto::ValueType ReadWireType(const ConfigSection& section, const char* key) {
+  size_t type = 0;
+  section.Choice(key, {"f32", "f16", "bf16"}, &type);
+  return std::array{proto::F32, proto::F16, proto::BF16}[type];
+}
+
+void ReadTraining(const ConfigFile& file,
+                  const ConfigSection& section,
+                  TrainingSettings* training) {
   constexpr uint32_t kMaxBatch = 1U << 20U;
   constexpr uint32_t kMaxInFlight = 64;
   constexpr uint32_t kMaxParseThreads = 64;
   section.InRange("batch_size", 1U, kMaxBatch, &training->batch_size);
   section.Milliseconds("max_batch_wait", &training->max_batch_wait_ms);
   size_t consistency = 0;
-  section.Choice("consistency", {"asp", "bsp"}, &consistency);
-  training->consistency = consistency == 0 ? Consistency::kAsp : Consistency::kBsp;
+  section.Choice("consistency", {"asp", "bsp", "ssp"}, &consistency);
+  constexpr std::array kChoices = {Consistency::kAsp, Consistency::kBsp, Consistency::kSsp};
+  training->consistency = kChoices[consistency];
+  section.Optional("staleness", &training->staleness);
+  if (section.Has("staleness") && training->consistency != Consistency::kSsp) {
+    section.Fail("staleness", "goes with 'consistency: ssp' only");
+  }
+  const ConfigSection wire = section.Section("wire");
+  training->wire_values = ReadWireType(wire, "values");
+  training->wire_gradients = ReadWireType(wire, "gradients");
+  if (section.Has("dead_letters")) {
+    section.Optional("dead_letters", &training->dead_letters);
+    training->dead_letters = file.Resolve(training->dead_letters);
+  }
+  section.InRange("max_bad_share", 0.0, 1.0, &training->max_bad_share);
   section.InRange("batches_ahead", 0U, kMaxInFlight, &training->batches_ahead);
   section.InRange("pushes_in_flight", 1U, kMaxInFlight, &training->pushes_in_flight);
   section.Optional("announce", &training->announce);
@@ -200,7 +293,10 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
                       static_cast<uint32_t>(slots.size()),
                       !job.format.event_time_column.empty(),
                       &settings.policy);
-  ReadTraining(root.Section("training"), &job.training);
+  const ConfigSection training = root.Section("training");
+  ReadTraining(file, training, &job.training);
+  double negative_sampling = 1.0;
+  training.InRange("negative_sampling", 1e-6, 1.0, &negative_sampling);
 
   // With a stand-in for the slots, so that their errors, which have been told, are not told again.
   proto::Slot stand_in;
@@ -214,6 +310,9 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
   }
   FRESHET_RETURN_IF_ERROR(file.Finish());
   FRESHET_ASSIGN_OR_RETURN(job.model, DeclareModel(settings, std::move(slots)));
+  if (negative_sampling < 1.0) {
+    job.model.set_negative_sampling(negative_sampling);
+  }
   // What the file cannot get wrong any more; they are asked because they have the last word.
   FRESHET_ASSIGN_OR_RETURN(const FeatureMapper mapper, FeatureMapper::Make(job.model));
   FRESHET_RETURN_IF_ERROR(MakeSampleParser(job.format, mapper).status());

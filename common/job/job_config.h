@@ -14,6 +14,7 @@ namespace freshet {
 enum class Consistency {
   kAsp,  // workers never wait for each other
   kBsp,  // step by step, pushes applied in order of workers: deterministic
+  kSsp,  // nobody is more than `staleness` steps ahead of another
 };
 
 struct TrainingSettings {
@@ -22,6 +23,10 @@ struct TrainingSettings {
   // where only full batches, and the last ones, do.
   int64_t max_batch_wait_ms = 20;
   Consistency consistency = Consistency::kAsp;
+  uint64_t staleness = 4;  // of ssp, in steps
+  // On the wire; arithmetic is float32 always. Gradients are rounded by chance, unbiased.
+  proto::ValueType wire_values = proto::F32;
+  proto::ValueType wire_gradients = proto::F32;
   // Pulled before the one before them is computed; bsp: none. Each makes rows staler by a batch.
   uint32_t batches_ahead = 0;
   uint32_t pushes_in_flight = 3;
@@ -29,6 +34,8 @@ struct TrainingSettings {
   // rows up meanwhile.
   bool announce = false;
   uint32_t parse_threads = 1;     // of each worker
+  std::string dead_letters;       // folder for records that are no samples; empty: none is kept
+  double max_bad_share = 1.0;     // of a partition's records; more end the session
   int64_t rpc_timeout_ms = 2000;  // of one try; tries go on until the session ends
 };
 

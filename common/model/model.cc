@@ -215,6 +215,11 @@ StatusOr<proto::ModelSpec> DeclareModel(const ModelSettings& settings,
   return spec;
 }
 
+float LogitShift(const proto::ModelSpec& model) {
+  const double kept = model.negative_sampling();
+  return kept > 0.0 && kept < 1.0 ? static_cast<float>(std::log(kept)) : 0.0F;
+}
+
 float Sigmoid(float logit) {
   if (logit >= 0.0F) {
     return 1.0F / (1.0F + std::exp(-logit));

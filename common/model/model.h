@@ -66,6 +66,10 @@ struct ModelSettings {
 StatusOr<proto::ModelSpec> DeclareModel(const ModelSettings& settings,
                                         std::vector<proto::Slot> slots);
 
+// What a logit that was trained with some negative samples left out is to be raised by, so that it
+// tells the rate among all samples: the logarithm of the share that was kept (He et al. 2014).
+float LogitShift(const proto::ModelSpec& model);
+
 // Log loss of a logit, computed without overflow, and the predicted probability.
 float Sigmoid(float logit);
 float LogLoss(float logit, float label);

@@ -81,7 +81,13 @@ class DelimitedParser final : public SampleParser {
       more = at != end;
       at += more ? delimiter_.size() : 0;
     }
-    return column == columns_.size() ? absl::OkStatus() : WrongColumnCount(line);
+    if (column != columns_.size()) {
+      return WrongColumnCount(line);
+    }
+    if (mapper_.has_crosses()) {
+      mapper_.AddCrosses(0, &sample->features);
+    }
+    return absl::OkStatus();
   }
 
  private:
@@ -214,6 +220,9 @@ StatusOr<std::unique_ptr<SampleParser>> MakeDelimitedParser(const SampleFormat& 
   }
   for (size_t slot = 0; slot < mapper.slot_count(); ++slot) {
     const proto::Slot& spec = mapper.slot(slot);
+    if (mapper.IsCross(slot)) {
+      continue;
+    }
     FRESHET_ASSIGN_OR_RETURN(
         ColumnPlan* const plan,
         PlanOf(spec.column(), fmt::format("slot '{}'", spec.name()), &columns));

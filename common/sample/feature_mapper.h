@@ -11,8 +11,9 @@
 namespace freshet {
 
 // Turns raw values into features, in the one way that training and serving share: split at the
-// slot's separator, put numbers into buckets, hash (common/key.h). An empty value makes no feature.
-// docs/configuration.md tells the rules of each kind of slot.
+// slot's separator, put numbers into buckets, hash (common/key.h), weigh by the combiner. An empty
+// value stands for the slot's default, or makes no feature. docs/configuration.md tells the rules
+// of each kind of slot.
 // Immutable after construction.
 class FeatureMapper {
  public:
@@ -25,16 +26,37 @@ class FeatureMapper {
   // InvalidArgument names the nearest slot.
   StatusOr<size_t> SlotIndex(std::string_view name) const;
 
-  // Appends the features of `raw` in `slot`. InvalidArgument: not a number, in a bucketised slot.
+  // Appends the features of `raw` in `slot`. InvalidArgument: not a number where the slot needs
+  // one, or the slot is a cross.
   Status Map(size_t slot, std::string_view raw, std::vector<Feature>* features) const;
+
+  bool has_crosses() const { return !crosses_.empty(); }
+
+  // Slots that read no column: AddCrosses makes their features.
+  bool IsCross(size_t slot) const { return slots_[slot].spec.cross_size() > 0; }
+
+  // Appends the features of all crosses, made from those of a sample, or of a side of it, that
+  // stand in *features from `begin` on.
+  void AddCrosses(size_t begin, std::vector<Feature>* features) const;
 
  private:
   struct SlotState {
     proto::Slot spec;
     uint64_t seed = 0;
+    bool plain = true;  // neither default, nor limit, nor combiner
   };
 
+  struct Cross {
+    uint16_t slot = 0;
+    uint16_t first = 0;
+    uint16_t second = 0;
+  };
+
+  Status FindCrosses();
+  void Finish(const proto::Slot& spec, size_t begin, std::vector<Feature>* features) const;
+
   std::vector<SlotState> slots_;
+  std::vector<Cross> crosses_;
 };
 
 }  // namespace freshet

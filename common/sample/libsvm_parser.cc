@@ -73,7 +73,8 @@ StatusOr<std::unique_ptr<SampleParser>> MakeLibsvmParser(const SampleFormat& for
     return InvalidArgument("libsvm samples have one slot, the model has {}", mapper.slot_count());
   }
   const proto::Slot& slot = mapper.slot(0);
-  if (!slot.separator().empty() || slot.buckets_size() > 0 || slot.log_bucket()) {
+  if (!slot.separator().empty() || slot.buckets_size() > 0 || slot.log_bucket() ||
+      slot.numeric() != proto::Slot::NONE) {
     return InvalidArgument(
         "slot '{}': libsvm samples come split and with values; the slot must be plain",
         slot.name());

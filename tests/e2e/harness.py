@@ -176,14 +176,15 @@ serving: {{count: {serving}}}
     def serving_count(self):
         return sum(name.startswith("serving") for name in self.names)
 
-    def http(self, name, path, body=None):
-        """(status code, decoded JSON) of a process's HTTP API."""
+    def http(self, name, path, body=None, parse=True):
+        """(status code, decoded JSON, or text) of a process's HTTP API."""
         request = urllib.request.Request(
             f"http://{self.address(name, 'http')}{path}",
             data=None if body is None else json.dumps(body).encode())
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, json.loads(answer.read())
+                content = answer.read().decode()
+                return answer.status, json.loads(content) if parse else content
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 

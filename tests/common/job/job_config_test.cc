@@ -180,7 +180,7 @@ slots:
 model:
   kind: ffm
   optimiser: {}
-training: {batch_size: 0, consistency: ssp, rpc_timeout: 0s}
+training: {batch_size: 0, consistency: sps, rpc_timeout: 0s}
 )") == "1: 'max_record_bytes' must be from 1B to 64MiB, got 1073741824B\n"
        "1: unknown key 'sufix' in 'stream'; did you mean 'suffix'?\n"
        "4: 'column' names no column: 'clik'; did you mean 'click'?\n"
@@ -194,7 +194,7 @@ training: {batch_size: 0, consistency: ssp, rpc_timeout: 0s}
        "12: 'kind' does not work: model kind \"ffm\" is unknown; did you mean 'fm'?\n"
        "13: unknown key 'optimiser' in 'model'; did you mean 'optimizer'?\n"
        "14: 'batch_size' must be a whole number from 1 to 1048576, got '0'\n"
-       "14: 'consistency' cannot be 'ssp'; did you mean 'asp'?\n"
+       "14: 'consistency' cannot be 'sps'; did you mean 'ssp'?\n"
        "14: 'rpc_timeout' must be from 1ms to 1h");
 }
 

@@ -174,3 +174,105 @@ TEST_CASE("slots that cannot work are refused", "[sample]") {
   both.set_log_bucket(true);
   CHECK(MessageOf(MakeMapper({both}).status()) == "slot 'a' has both buckets and log_bucket");
 }
+
+namespace {
+
+std::vector<float> ValuesOf(const std::vector<Feature>& features) {
+  std::vector<float> values;
+  for (const Feature& feature : features) {
+    values.push_back(feature.value);
+  }
+  return values;
+}
+
+std::vector<Feature> FeaturesOf(const Slot& slot, std::string_view raw) {
+  std::vector<Feature> features = {{.key = 1}};  // of another slot: stays as it is
+  CHECK(MapperOf({slot}).Map(0, raw, &features).ok());
+  CHECK(features.front().key == 1);
+  CHECK(features.front().value == 1.0F);
+  features.erase(features.begin());
+  return features;
+}
+
+}  // namespace
+
+TEST_CASE("a combiner weighs the values of a slot", "[sample]") {
+  Slot slot = ListSlot("tags", "|");
+  CHECK(ValuesOf(FeaturesOf(slot, "a|b|c|d")) == std::vector<float>{1, 1, 1, 1});
+  slot.set_combiner(Slot::MEAN);
+  CHECK(ValuesOf(FeaturesOf(slot, "a|b|c|d")) == std::vector<float>{0.25, 0.25, 0.25, 0.25});
+  CHECK(ValuesOf(FeaturesOf(slot, "a")) == std::vector<float>{1});
+  CHECK(ValuesOf(FeaturesOf(slot, "|a||b")) == std::vector<float>{0.5, 0.5});
+  slot.set_combiner(Slot::SQRTN);
+  CHECK(ValuesOf(FeaturesOf(slot, "a|b|c|d")) == std::vector<float>{0.5, 0.5, 0.5, 0.5});
+}
+
+TEST_CASE("a sequence is cut to its maximal length, at one end", "[sample]") {
+  Slot slot = ListSlot("seen", " ");
+  slot.set_max_length(2);
+  CHECK(KeysOf(FeaturesOf(slot, "a b c")) ==
+        std::vector<Key>{KeyOf("seen", "b"), KeyOf("seen", "c")});
+  slot.set_keep_first(true);
+  CHECK(KeysOf(FeaturesOf(slot, "a b c")) ==
+        std::vector<Key>{KeyOf("seen", "a"), KeyOf("seen", "b")});
+  CHECK(KeysOf(FeaturesOf(slot, "a b")).size() == 2);
+  slot.set_combiner(Slot::MEAN);  // of those that are left
+  CHECK(ValuesOf(FeaturesOf(slot, "a b c d")) == std::vector<float>{0.5, 0.5});
+}
+
+TEST_CASE("a default stands for a missing value", "[sample]") {
+  Slot slot = PlainSlot("city");
+  CHECK(FeaturesOf(slot, "").empty());
+  slot.set_default_value("unknown");
+  CHECK(KeysOf(FeaturesOf(slot, "")) == std::vector<Key>{KeyOf("city", "unknown")});
+  CHECK(KeysOf(FeaturesOf(slot, "Ulm")) == std::vector<Key>{KeyOf("city", "Ulm")});
+}
+
+TEST_CASE("a numeric slot has one key, and its number as value", "[sample]") {
+  Slot slot = PlainSlot("price");
+  slot.set_numeric(Slot::IDENTITY);
+  CHECK(ValuesOf(FeaturesOf(slot, "2.5")) == std::vector<float>{2.5});
+  CHECK(KeysOf(FeaturesOf(slot, "2.5")) == KeysOf(FeaturesOf(slot, "-7")));
+  CHECK(KeysOf(FeaturesOf(slot, "2.5")) == std::vector<Key>{KeyOf("price", "#")});
+  CHECK(FeaturesOf(slot, "0").empty());
+  slot.set_numeric(Slot::LOG);
+  CHECK(ValuesOf(FeaturesOf(slot, "9"))[0] == Approx(std::log(10.0)));
+  CHECK(ValuesOf(FeaturesOf(slot, "-9"))[0] == Approx(-std::log(10.0)));
+  CHECK(MapError(slot, "much").find("needs a number") != std::string::npos);
+  slot.set_numeric(Slot::IDENTITY);
+  CHECK(MapError(slot, "1e39").find("beyond") != std::string::npos);
+}
+
+TEST_CASE("a cross has a feature for each pair of two slots", "[sample]") {
+  Slot cross;
+  cross.set_name("user_x_tag");
+  cross.add_cross("user");
+  cross.add_cross("tags");
+  const FeatureMapper mapper = MapperOf({PlainSlot("user"), ListSlot("tags", "|"), cross});
+  CHECK(mapper.IsCross(2));
+  std::vector<Feature> features;
+  CHECK(mapper.Map(0, "u", &features).ok());
+  CHECK(mapper.Map(1, "a|b", &features).ok());
+  mapper.AddCrosses(0, &features);
+  REQUIRE(features.size() == 5);
+  CHECK(features[3].slot == 2);
+  CHECK(features[4].slot == 2);
+  CHECK(features[3].key != features[4].key);
+  // Persisted, as all keys are.
+  CHECK(features[3].key == 0xe84517968342cb43U);
+  std::vector<Feature> none;
+  CHECK(mapper.Map(0, "u", &none).ok());
+  mapper.AddCrosses(0, &none);
+  CHECK(none.size() == 1);
+  CHECK(mapper.Map(2, "x", &none).code() == absl::StatusCode::kInvalidArgument);
+
+  Slot wrong = cross;
+  wrong.set_cross(1, "tag");
+  CHECK(MessageOf(MakeMapper({PlainSlot("user"), ListSlot("tags", "|"), wrong}).status())
+            .find("did you mean 'tags'") != std::string::npos);
+  Slot item = PlainSlot("item");
+  item.set_side(Slot::ITEM);
+  wrong.set_cross(1, "item");
+  CHECK(MessageOf(MakeMapper({PlainSlot("user"), item, wrong}).status()).find("other side") !=
+        std::string::npos);
+}

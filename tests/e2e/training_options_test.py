@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""What a worker config may ask of training, on real processes: bounded staleness, 16 bits on the
+wire, transforms of features, negative samples left out, bad records kept."""
+
+import json
+import unittest
+
+from harness import Cluster
+from ledger import LEDGER, ledger_of
+from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from waiting import limit_test
+
+TRANSFORMED = """
+format:
+  kind: delimited
+  delimiter: ","
+  columns: [user, item, label, time, tags, price]
+  label: {column: label}
+  event_time: {column: time, unit: s}
+slots:
+  - {name: user, side: context}
+  - {name: item, side: item}
+  - {name: tags, separator: "|", combiner: mean, max_length: 3, default: none, side: item}
+  - {name: price, numeric: log, side: item}
+  - {name: item_tags, cross: [item, tags], side: item}
+"""
+
+
+def wider(lines):
+    """Lines with two columns more, of which the first may be empty."""
+    for number, line in enumerate(lines):
+        tags = "|".join(f"t{number % 7 + i}" for i in range(number % 5))
+        yield f"{line.strip()},{tags},{number % 90}\n"
+
+
+class TrainingOptionsTest(unittest.TestCase):
+    def test_bounded_staleness_counts_every_sample_once_when_workers_die(self):
+        training = "training: {batch_size: 64, consistency: ssp, staleness: 1, rpc_timeout: 500ms}"
+        with Cluster(LEDGER, training) as cluster:
+            writer = StreamWriter(cluster.stream)
+            lines = make_lines(10**9, seed=9)
+            writer.append(next(lines) for _ in range(3000))
+            cluster.start()
+            for name in ("worker-0", "ps-1", "worker-1"):
+                before = cluster.wait(lambda s: s["version"] > 0, "a version")["version"]
+                cluster.kill(name)
+
+                def goes_on(status):
+                    writer.append(next(lines) for _ in range(200))
+                    return status["version"] > before
+                cluster.wait(goes_on, f"training after {name}")
+            writer.finish()
+            cluster.wait_finished()
+            wrong = differing_keys(ledger_of(cluster), expected_ledger(cluster.stream))
+            self.assertEqual(wrong, {})
+            for worker in ("worker-0", "worker-1"):
+                metrics = cluster.http(worker, "/metrics", parse=False)[1]
+                self.assertIn("freshet_worker_stale_pulls_total 0", metrics)
+
+    def test_transforms_wire_sampling_and_dead_letters(self):
+        training = ("training: {batch_size: 64, wire: {values: f16, gradients: bf16}, "
+                    "negative_sampling: 0.5, dead_letters: dead, rpc_timeout: 500ms}")
+        model = "model: {kind: fm, factors: 4}"
+        with Cluster(model, training, sample_format=TRANSFORMED) as cluster:
+            writer = StreamWriter(cluster.stream)
+            lines = wider(make_lines(10**9, seed=10, users=300, items=60))
+            writer.append(next(lines) for _ in range(6000))
+            writer.append(["no sample\n"] * 4)
+            cluster.start()
+            cluster.wait(lambda s: s["version"] > 0, "a version")
+            cluster.kill("worker-0")
+            writer.append(next(lines) for _ in range(6000))
+            writer.append(["no,sample,x\n"] * 2)
+            writer.finish()
+            status = cluster.wait_finished()
+
+            letters = [json.loads(line) for path in sorted((cluster.folder / "dead").iterdir())
+                       for line in path.read_text().splitlines()]
+            self.assertEqual(sorted(letter["record"] for letter in letters),
+                             ["no sample"] * 4 + ["no,sample,x"] * 2)
+            self.assertEqual(len({(x["partition"], x["offset"]) for x in letters}), 6)
+            # Half of those with label 0 were left out, and the predicted rate is still that of all.
+            self.assertLess(status["samples"], 10_500)
+            self.assertGreater(status["samples"], 7_500)
+            self.assertAlmostEqual(status["calibration"], 1.0, delta=0.2)
+            self.assertGreater(status["auc"], 0.6)
+            cluster.wait(lambda s: s["served_version"] == s["version"], "serving")
+            body = {"context": {"user": "u1"},
+                    "candidates": [{"item": "i5", "tags": "t1|t2", "price": 3}, {"item": "i5"}]}
+            code, answer = cluster.http("serving-0", "/v1/predict", body)
+            self.assertEqual(code, 200)
+            self.assertNotEqual(*answer["scores"])
+
+    def test_too_many_bad_records_stop_training_and_say_why(self):
+        training = "training: {batch_size: 64, max_bad_share: 0.1}"
+        with Cluster(LEDGER, training, serving=0, workers=1) as cluster:
+            writer = StreamWriter(cluster.stream)
+            writer.append(make_lines(1000, seed=11))
+            writer.append(["no sample\n"] * 600)
+            writer.finish()
+            cluster.start()
+            status = cluster.wait(lambda s: "no samples" in s["waiting_for"], "the reason")
+            self.assertIn("training.max_bad_share", status["waiting_for"])
+
+
+if __name__ == "__main__":
+    limit_test(100)
+    unittest.main(verbosity=2)
