@@ -95,8 +95,8 @@ class TrainingOptionsTest(unittest.TestCase):
         training = "training: {batch_size: 64, max_bad_share: 0.1}"
         with Cluster(LEDGER, training, serving=0, workers=1) as cluster:
             writer = StreamWriter(cluster.stream)
-            writer.append(make_lines(1000, seed=11))
-            writer.append(["no sample\n"] * 600)
+            writer.append(make_lines(3000, seed=11))
+            writer.append(["no sample\n"] * 900)
             writer.finish()
             cluster.start()
             status = cluster.wait(lambda s: "no samples" in s["waiting_for"], "the reason")
