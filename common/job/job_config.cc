@@ -18,6 +18,7 @@ namespace freshet {
 namespace {
 
 constexpr int64_t kMaxMilliseconds = 3'600'000;
+constexpr size_t kMostSlices = 32;  // each a bit of Score::slices
 
 void ReadStream(const ConfigFile& file, const ConfigSection& section, FileStreamOptions* stream) {
   section.Required("path", &stream->path);
@@ -36,10 +37,28 @@ void ReadStream(const ConfigFile& file, const ConfigSection& section, FileStream
   }
 }
 
-// label, in both kinds; the column's name stays empty in libsvm, where the label comes first.
+// A member of a JSON object, by its name.
+void ReadMember(const ConfigSection& section, std::string* column) {
+  section.Required("column", column);
+  if (section.Has("column") && column->empty()) {
+    section.Fail("column", "must not be empty");
+  }
+}
+
+void ReadTimeUnit(const ConfigSection& section, SampleFormat* format) {
+  size_t unit = 0;
+  section.Choice("unit", {"s", "ms"}, &unit);
+  format->time_unit =
+      unit == 0 ? SampleFormat::TimeUnit::kSeconds : SampleFormat::TimeUnit::kMilliseconds;
+}
+
+// label, in all kinds; the column's name stays empty in libsvm and libffm, where the label comes
+// first.
 void ReadLabel(const ConfigSection& section, SampleFormat* format) {
   if (format->kind == SampleFormat::Kind::kDelimited) {
     ReadColumn(section, "column", format->columns, true, &format->label_column);
+  } else if (format->kind == SampleFormat::Kind::kJson) {
+    ReadMember(section, &format->label_column);
   }
   double positive_at_least = 0.0;
   if (section.Has("positive_at_least")) {
@@ -60,21 +79,31 @@ void ReadDelimitedFormat(const ConfigSection& section, SampleFormat* format) {
   if (section.Has("event_time")) {
     const ConfigSection event_time = section.Section("event_time");
     ReadColumn(event_time, "column", keys.columns, true, &format->event_time_column);
-    size_t unit = 0;
-    event_time.Choice("unit", {"s", "ms"}, &unit);
-    format->time_unit =
-        unit == 0 ? SampleFormat::TimeUnit::kSeconds : SampleFormat::TimeUnit::kMilliseconds;
+    ReadTimeUnit(event_time, format);
+  }
+}
+
+void ReadJsonFormat(const ConfigSection& section, SampleFormat* format) {
+  if (section.Has("weight")) {
+    ReadMember(section.Section("weight"), &format->weight_column);
+  }
+  if (section.Has("event_time")) {
+    const ConfigSection event_time = section.Section("event_time");
+    ReadMember(event_time, &format->event_time_column);
+    ReadTimeUnit(event_time, format);
   }
 }
 
 void ReadFormat(const ConfigSection& section, SampleFormat* format) {
   size_t kind = 0;
-  section.Choice("kind", {"delimited", "libsvm"}, &kind);
-  if (kind == 0) {
-    format->kind = SampleFormat::Kind::kDelimited;
+  section.Choice("kind", {"delimited", "libsvm", "libffm", "json"}, &kind);
+  using Kind = SampleFormat::Kind;
+  constexpr std::array kKinds = {Kind::kDelimited, Kind::kLibsvm, Kind::kLibffm, Kind::kJson};
+  format->kind = kKinds[kind];
+  if (format->kind == Kind::kDelimited) {
     ReadDelimitedFormat(section, format);
-  } else {
-    format->kind = SampleFormat::Kind::kLibsvm;
+  } else if (format->kind == Kind::kJson) {
+    ReadJsonFormat(section, format);
   }
   ReadLabel(section.Section("label"), format);
 }
@@ -94,7 +123,7 @@ void ReadBuckets(const ConfigSection& section, proto::Slot* slot) {
   }
 }
 
-void ReadTransforms(const ConfigSection& section, proto::Slot* slot) {
+void ReadTransforms(const ConfigSection& section, bool has_arrays, proto::Slot* slot) {
   size_t choice = 0;
   section.Choice("combiner", {"sum", "mean", "sqrtn"}, &choice);
   slot->set_combiner(static_cast<proto::Slot::Combiner>(choice));
@@ -108,7 +137,7 @@ void ReadTransforms(const ConfigSection& section, proto::Slot* slot) {
   section.Choice("keep", {"last", "first"}, &choice);
   slot->set_keep_first(choice == 1);
   section.Optional("default", slot->mutable_default_value());
-  if (max_length > 0 && slot->separator().empty()) {
+  if (max_length > 0 && slot->separator().empty() && !has_arrays) {
     section.Fail("max_length", "needs a 'separator': it limits how many values a slot has");
   }
   if (slot->numeric() != proto::Slot::NONE &&
@@ -165,6 +194,15 @@ proto::Slot ReadSlot(const ConfigSection& section, const SampleFormat& format) {
   if (section.Has("name") && slot.name().empty()) {
     section.Fail("name", "must not be empty");
   }
+  if (format.kind == SampleFormat::Kind::kJson || format.kind == SampleFormat::Kind::kLibffm) {
+    *slot.mutable_column() = slot.name();
+    section.Optional("column", slot.mutable_column());
+  }
+  if (format.kind == SampleFormat::Kind::kJson) {
+    section.Optional("separator", slot.mutable_separator());
+    ReadBuckets(section, &slot);
+    ReadTransforms(section, true, &slot);
+  }
   if (format.kind == SampleFormat::Kind::kDelimited) {
     // Without a column of its own, a slot reads the one that has its name.
     *slot.mutable_column() = slot.name();
@@ -175,7 +213,7 @@ proto::Slot ReadSlot(const ConfigSection& section, const SampleFormat& format) {
     }
     section.Optional("separator", slot.mutable_separator());
     ReadBuckets(section, &slot);
-    ReadTransforms(section, &slot);
+    ReadTransforms(section, false, &slot);
   }
   size_t side = 0;
   section.Choice("side", {"context", "item"}, &side);
@@ -193,7 +231,7 @@ std::vector<proto::Slot> ReadSlots(const ConfigSection& root,
   for (const ConfigSection& section : sections) {
     ReadSlotRules(section, static_cast<uint32_t>(slots.size()), rules);
     const bool is_cross =
-        format.kind == SampleFormat::Kind::kDelimited && section.Has("cross");
+        format.kind != SampleFormat::Kind::kLibsvm && section.Has("cross");
     slots.push_back(is_cross ? ReadCross(section) : ReadSlot(section, format));
     if (!names.insert(slots.back().name()).second) {
       section.Fail("name",
@@ -277,6 +315,44 @@ void ReadTraining(const ConfigFile& file,
   }
 }
 
+// A slot of the model; `key` names it.
+void ReadSlotName(const ConfigSection& section,
+                  const char* key,
+                  const std::vector<proto::Slot>& slots,
+                  std::string* slot) {
+  section.Optional(key, slot);
+  std::vector<std::string> names;
+  for (const proto::Slot& known : slots) {
+    names.push_back(known.name());
+  }
+  if (section.Has(key) && std::find(names.begin(), names.end(), *slot) == names.end()) {
+    section.Fail(key, fmt::format("names no slot: '{}'; {}", *slot, Suggestion(*slot, names)));
+  }
+}
+
+void ReadEvaluation(const ConfigSection& section,
+                    const std::vector<proto::Slot>& slots,
+                    EvaluationSettings* evaluation) {
+  ReadSlotName(section, "group_by", slots, &evaluation->group_by);
+  std::set<std::string> names;
+  for (const ConfigSection& of_slice : section.Sections("slices")) {
+    EvaluationSettings::Slice slice;
+    of_slice.Required("name", &slice.name);
+    of_slice.Required("value", &slice.value);
+    ReadSlotName(of_slice, "slot", slots, &slice.slot);
+    if (!of_slice.Has("slot")) {
+      of_slice.Required("slot", &slice.slot);
+    }
+    if (!names.insert(slice.name).second) {
+      of_slice.Fail("name", fmt::format("must be distinct, but '{}' is there twice", slice.name));
+    }
+    evaluation->slices.push_back(std::move(slice));
+  }
+  if (evaluation->slices.size() > kMostSlices) {
+    section.Fail("slices", fmt::format("must be at most {}", kMostSlices));
+  }
+}
+
 }  // namespace
 
 StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
@@ -295,6 +371,7 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
                       &settings.policy);
   const ConfigSection training = root.Section("training");
   ReadTraining(file, training, &job.training);
+  ReadEvaluation(root.Section("evaluation"), slots, &job.evaluation);
   double negative_sampling = 1.0;
   training.InRange("negative_sampling", 1e-6, 1.0, &negative_sampling);
 

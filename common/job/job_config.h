@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/env/file_system.h"
 #include "common/model/model.h"
@@ -39,6 +40,18 @@ struct TrainingSettings {
   int64_t rpc_timeout_ms = 2000;  // of one try; tries go on until the session ends
 };
 
+// What a worker config says about measures beside those of all samples.
+struct EvaluationSettings {
+  struct Slice {
+    std::string name;
+    std::string slot;
+    std::string value;  // samples that have this feature belong to the slice
+  };
+
+  std::string group_by;  // a slot, for GAUC; empty: no groups
+  std::vector<Slice> slices;
+};
+
 // A worker config: what is learned, from what, and how. docs/configuration.md documents each key;
 // relative paths are relative to the file.
 struct JobConfig {
@@ -46,6 +59,7 @@ struct JobConfig {
   SampleFormat format;
   proto::ModelSpec model;  // with its slots and variables declared
   TrainingSettings training;
+  EvaluationSettings evaluation;
 };
 
 class ConfigFile;

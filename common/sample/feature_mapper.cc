@@ -62,9 +62,6 @@ Status CheckSlot(const proto::Slot& slot) {
     return InvalidArgument(
         "slot '{}': a numeric slot has one number, and neither buckets nor separator", slot.name());
   }
-  if (slot.separator().empty() && slot.max_length() > 0) {
-    return InvalidArgument("slot '{}': max_length needs a separator", slot.name());
-  }
   if (slot.cross_size() > 0 &&
       (bucketised || slot.numeric() != proto::Slot::NONE || !slot.separator().empty() ||
        !slot.default_value().empty() || slot.combiner() != proto::Slot::SUM)) {
@@ -234,6 +231,28 @@ StatusOr<size_t> FeatureMapper::SlotIndex(std::string_view name) const {
     names.push_back(slot.spec.name());
   }
   return InvalidArgument("no slot is named {}; {}", Excerpt(name), Suggestion(name, names));
+}
+
+Status FeatureMapper::MapSeveral(size_t slot,
+                                 std::span<const std::string_view> raw,
+                                 std::vector<Feature>* features) const {
+  if (raw.empty()) {
+    return Map(slot, "", features);
+  }
+  const SlotState& state = slots_[slot];
+  if (raw.size() > 1 && state.spec.numeric() != proto::Slot::NONE) {
+    return InvalidArgument(
+        "slot '{}' has one number, got {} of them", state.spec.name(), raw.size());
+  }
+  const size_t begin = features->size();
+  for (const std::string_view value : raw) {
+    FRESHET_RETURN_IF_ERROR(
+        MapOne(state.spec, state.seed, static_cast<uint16_t>(slot), value, features));
+  }
+  if (!state.plain) {
+    Finish(state.spec, begin, features);
+  }
+  return absl::OkStatus();
 }
 
 Status FeatureMapper::Map(size_t slot, std::string_view raw, std::vector<Feature>* features) const {

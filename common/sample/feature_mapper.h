@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,11 @@ class FeatureMapper {
   // Appends the features of `raw` in `slot`. InvalidArgument: not a number where the slot needs
   // one, or the slot is a cross.
   Status Map(size_t slot, std::string_view raw, std::vector<Feature>* features) const;
+
+  // The same of several values: pieces of text, each as a separator would have cut it off.
+  Status MapSeveral(size_t slot,
+                    std::span<const std::string_view> raw,
+                    std::vector<Feature>* features) const;
 
   bool has_crosses() const { return !crosses_.empty(); }
 

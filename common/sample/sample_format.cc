@@ -1,6 +1,7 @@
 #include "common/sample/sample_format.h"
 
 #include "common/sample/delimited_parser.h"
+#include "common/sample/json_parser.h"
 #include "common/sample/label.h"
 #include "common/sample/libsvm_parser.h"
 #include "common/sample/number.h"
@@ -32,7 +33,10 @@ StatusOr<std::unique_ptr<SampleParser>> MakeSampleParser(const SampleFormat& for
     case SampleFormat::Kind::kDelimited:
       return MakeDelimitedParser(format, mapper);
     case SampleFormat::Kind::kLibsvm:
+    case SampleFormat::Kind::kLibffm:
       return MakeLibsvmParser(format, mapper);
+    case SampleFormat::Kind::kJson:
+      return MakeJsonParser(format, mapper);
   }
   return InvalidArgument("unknown sample format {}", static_cast<int>(format.kind));
 }

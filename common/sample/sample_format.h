@@ -17,6 +17,8 @@ struct SampleFormat {
   enum class Kind {
     kDelimited,  // columns between delimiters (CSV quoting with "quoted")
     kLibsvm,     // label index:value index:value ...
+    kLibffm,     // label field:index:value field:index:value ...
+    kJson,       // an object a line
   };
   enum class TimeUnit { kSeconds, kMilliseconds };
 
@@ -44,7 +46,8 @@ class SampleParser {
 };
 
 // InvalidArgument if a slot, the label, the weight or the time names a column that is not there.
-// Libsvm has a single slot, the model's first, and its values multiply.
+// Libsvm has a single slot, the model's first; in libffm a field belongs to the slot whose column
+// it is named like, and one that no slot reads is left out. In both values multiply.
 StatusOr<std::unique_ptr<SampleParser>> MakeSampleParser(const SampleFormat& format,
                                                          const FeatureMapper& mapper);
 

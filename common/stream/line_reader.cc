@@ -25,6 +25,15 @@ LineReader::LineReader(FileSystem& files,
 Status LineReader::Open(uint64_t offset) {
   FRESHET_ASSIGN_OR_RETURN(file_, files_.OpenReadable(path_));
   FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(path_));
+  inode_ = info.inode;
+  offset_ = offset;
+  in_header_ = options_.header && offset == 0;
+  if (const Compression compression = CompressionOf(path_); compression != Compression::kNone) {
+    auto decompressed = Decompress(std::move(file_), compression, path_);
+    decompressed_ = decompressed.get();
+    file_ = std::move(decompressed);
+    return CheckLineBegins(offset);
+  }
   if (info.bytes < offset) {
     return FailedPrecondition("{} has {} bytes, but training stands at byte {}; was it replaced?",
                               path_,
@@ -32,20 +41,30 @@ Status LineReader::Open(uint64_t offset) {
                               offset);
   }
   // The end of the file may lie behind a last line that has no line end.
-  if (offset > 0 && offset < info.bytes) {
-    char before = 0;
-    FRESHET_ASSIGN_OR_RETURN(
-        const size_t got, file_->ReadAt(offset - 1, std::as_writable_bytes(std::span(&before, 1))));
-    if (got == 1 && before != '\n') {
-      return FailedPrecondition(
-          "{}: no line begins at byte {}, where training stands; was the file replaced?",
-          path_,
-          offset);
-    }
+  return offset < info.bytes ? CheckLineBegins(offset) : absl::OkStatus();
+}
+
+Status LineReader::CheckLineBegins(uint64_t offset) const {
+  if (offset == 0) {
+    return absl::OkStatus();
   }
-  inode_ = info.inode;
-  offset_ = offset;
-  in_header_ = options_.header && offset == 0;
+  char byte = 0;
+  const auto into = std::as_writable_bytes(std::span(&byte, 1));
+  FRESHET_ASSIGN_OR_RETURN(const size_t before, file_->ReadAt(offset - 1, into));
+  if (before == 0) {
+    return FailedPrecondition(
+        "{} is shorter than byte {}, where training stands; was it replaced?", path_, offset);
+  }
+  if (byte == '\n') {
+    return absl::OkStatus();
+  }
+  FRESHET_ASSIGN_OR_RETURN(const size_t after, file_->ReadAt(offset, into));
+  if (after != 0) {
+    return FailedPrecondition(
+        "{}: no line begins at byte {}, where training stands; was the file replaced?",
+        path_,
+        offset);
+  }
   return absl::OkStatus();
 }
 
@@ -60,6 +79,7 @@ StatusOr<ReadResult> LineReader::Next(Record* record) {
     }
     FRESHET_RETURN_IF_ERROR(CheckNotCut());
     if (complete_) {
+      FRESHET_RETURN_IF_ERROR(CheckWhole());
       return TakeRest(record);
     }
     // The marker may have been set after our read, and lines appended just before it. So what was
@@ -154,12 +174,21 @@ Status LineReader::CheckNotCut() const {
         "{} was replaced by another file while it was read; append to it, or add a new file",
         path_);
   }
-  if (info.bytes < position) {
+  if (decompressed_ == nullptr && info.bytes < position) {
     return FailedPrecondition(
         "{} was cut to {} bytes while it was read, and {} had been read; files may only grow",
         path_,
         info.bytes,
         position);
+  }
+  return absl::OkStatus();
+}
+
+Status LineReader::CheckWhole() const {
+  if (decompressed_ != nullptr && !decompressed_->AtBoundary()) {
+    return FailedPrecondition(
+        "{} ends in the middle of its compressed data: it is cut off, or still being written",
+        path_);
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "common/stream/decompressed_file.h"
 #include "common/stream/stream.h"
 
 namespace freshet {
@@ -13,6 +14,8 @@ namespace freshet {
 //                         ^begin_    ^scanned_ (no line end before it)   ^end_
 //   file      offset_ is where begin_ stands in the file, so offset_ + (end_ - begin_) is where the
 //             next read goes on
+//
+// Of a compressed file (.gz, .zst) all offsets are those of its content.
 //
 // The buffer grows no further than one chunk above the longest record. A line that is longer is
 // thrown away as it comes (skipping_), and given as an empty record at its end.
@@ -45,6 +48,9 @@ class LineReader final : public PartitionReader {
   // FailedPrecondition if the file lost bytes that we have read, or is another file by now.
   Status CheckNotCut() const;
   StatusOr<bool> NothingWillBeAppended() const;
+  Status CheckLineBegins(uint64_t offset) const;
+  // FailedPrecondition: a compressed file is cut off.
+  Status CheckWhole() const;
 
   FileSystem& files_;
   Clock& clock_;
@@ -53,6 +59,7 @@ class LineReader final : public PartitionReader {
   const std::string success_path_;
 
   std::unique_ptr<ReadableFile> file_;
+  const DecompressedFile* decompressed_ = nullptr;  // file_, if it is compressed
   uint64_t inode_ = 0;
   std::vector<char> buffer_;
   size_t begin_ = 0;

@@ -47,9 +47,15 @@ std::vector<std::unique_ptr<SampleParser>> MakeParsers() {
   SampleFormat wide_quoted = wide;
   wide_quoted.quoted = true;
   const SampleFormat libsvm = {.kind = SampleFormat::Kind::kLibsvm};
+  const SampleFormat libffm = {.kind = SampleFormat::Kind::kLibffm};
+  SampleFormat json = plain;
+  json.kind = SampleFormat::Kind::kJson;
   std::vector<std::unique_ptr<SampleParser>> parsers;
-  for (const SampleFormat& format : {plain, quoted, wide, wide_quoted, libsvm}) {
-    auto parser = MakeSampleParser(format, MapperOf(format.kind != SampleFormat::Kind::kLibsvm));
+  for (const SampleFormat& format :
+       {plain, quoted, wide, wide_quoted, libsvm, libffm, json}) {
+    const bool all_kinds = format.kind == SampleFormat::Kind::kDelimited ||
+                           format.kind == SampleFormat::Kind::kJson;
+    auto parser = MakeSampleParser(format, MapperOf(all_kinds));
     FRESHET_CHECK(parser.ok());
     parsers.push_back(*std::move(parser));
   }

@@ -84,5 +84,25 @@ TEST_CASE("libsvm needs a single plain slot", "[sample]") {
   auto slot = PlainSlot("a");
   slot.set_log_bucket(true);
   CHECK(MessageOf(MakeSampleParser(format, MapperOf({slot})).status()) ==
-        "slot 'a': libsvm samples come split and with values; the slot must be plain");
+        "slot 'a': features of libsvm and libffm come split and with values; the slot must be "
+        "plain");
+}
+
+TEST_CASE("libffm fields are slots, and those that nobody reads are left out", "[sample]") {
+  freshet::proto::Slot item = PlainSlot("item");
+  item.set_column("2");
+  freshet::proto::Slot user = PlainSlot("user");
+  user.set_column("1");
+  const auto parser =
+      *MakeSampleParser({.kind = SampleFormat::Kind::kLibffm}, MapperOf({item, user}));
+  Sample sample;
+  REQUIRE(parser->Parse("1 1:77:1 2:5:0.5 9:1:1 2:6:0", &sample).ok());
+  CHECK(sample.label == 1.0F);
+  REQUIRE(sample.features.size() == 2);
+  CHECK(sample.features[0].key == KeyOf("user", "77"));
+  CHECK(sample.features[0].slot == 1);
+  CHECK(sample.features[1].key == KeyOf("item", "5"));
+  CHECK(sample.features[1].value == 0.5F);
+  CHECK(parser->Parse("1 77", &sample).code() == absl::StatusCode::kInvalidArgument);
+  CHECK(parser->Parse("1 1:77", &sample).code() == absl::StatusCode::kInvalidArgument);
 }
