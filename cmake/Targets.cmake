@@ -6,6 +6,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 set(FRESHET_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, as in address,undefined")
 option(FRESHET_THREAD_SAFETY "Check Abseil's thread annotations (clang)" OFF)
+option(FRESHET_MUTANTS "Plant bugs that FRESHET_MUTANT turns on (common/mutant.h)" OFF)
 option(FRESHET_FUZZ "Build the libFuzzer targets of tests/fuzz (clang)" OFF)
 
 find_program(CCACHE ccache)
@@ -34,6 +35,9 @@ if(FRESHET_SANITIZE)
   if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
     add_compile_options(-fsanitize-ignorelist=${CMAKE_SOURCE_DIR}/cmake/sanitizer-ignore.txt)
   endif()
+endif()
+if(FRESHET_MUTANTS)
+  add_compile_definitions(FRESHET_MUTANTS)
 endif()
 if(FRESHET_FUZZ)
   # The fuzzer is led by which branches of ours an input reaches.

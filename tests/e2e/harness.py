@@ -57,6 +57,7 @@ log: {{level: info}}
 coordinator:
   cut_every: {cut_every}
   base_every: {base_every}
+  base_growth: 1000000
   member_timeout: {member_timeout}
   {coordinator}
 ps: {{count: {ps}, owner_threads: {owner_threads}, storage: {storage}}}

@@ -1,0 +1,279 @@
+#!/usr/bin/python3
+"""Torture: clusters of chance, to which everything is done that can happen to one.
+
+    torture.py [--minutes N | --rounds N] [--seed S] [--mutant NAME]
+
+A round draws a cluster (servers, workers, owner threads, tiers, consistency, cadence, retention)
+and feeds it a stream. Meanwhile processes are killed with SIGKILL, stopped and let go on, the
+coordinator dies between any two steps of a cut, a rollback or a removal, versions are rolled back
+to, pinned, damaged. In the end the ledger model must have counted every sample of the stream at
+every key exactly once, and so must the evaluation have. Prints a table of what was done, and what
+was lost.
+
+A round follows from its seed, but for the times at which processes run."""
+
+import argparse
+import collections
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+
+from harness import Cluster, CommandFailed
+from ledger import LEDGER, ledger_of
+from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from versions import flip_bit, manifests, part_paths
+from waiting import Deadline
+
+CRASH_POINTS = ("after_epoch", "after_restore", "after_hold", "after_pause", "after_cut",
+                "after_resume", "before_manifest", "after_manifest", "before_rollback_manifest",
+                "after_rollback_manifest", "before_retire", "after_retire", "after_remove")
+LINES_PER_TICK = 60
+TICK_S = 0.04
+FINISH_LIMIT_S = 90
+
+
+class Shape:
+    """What a round's cluster is."""
+
+    def __init__(self, chance):
+        self.servers = chance.randint(1, 4)
+        self.workers = chance.randint(1, 4)
+        self.owner_threads = chance.randint(1, 2)
+        self.tiers = chance.random() < 0.3
+        self.consistency = chance.choice(("asp", "asp", "bsp", "ssp"))
+        self.staleness = chance.randint(0, 3)
+        self.batch_size = chance.choice((16, 64, 128))
+        self.cut_every_ms = chance.choice((60, 150, 400))
+        self.base_every = chance.choice((3, 8, 30))
+        self.keep_versions = chance.choice((8, 15, 100))
+        # The coordinator dies each so many times that it gets to a point.
+        self.crash_at = chance.choice(CRASH_POINTS) if chance.random() < 0.5 else ""
+        self.crash_every = chance.randint(2, 9)
+        self.actions = chance.randint(5, 9)
+
+    def __str__(self):
+        consistency = (f"{self.consistency} {self.staleness}" if self.consistency == "ssp"
+                       else self.consistency)
+        return (f"{self.servers} ps x {self.owner_threads}, {self.workers} workers, {consistency}, "
+                f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, cut every "
+                f"{self.cut_every_ms}ms, base every {self.base_every}, keeps {self.keep_versions}"
+                + (f", coordinator dies at {self.crash_at}:{self.crash_every}"
+                   if self.crash_at else ""))
+
+    def cluster(self):
+        staleness = f"staleness: {self.staleness}, " if self.consistency == "ssp" else ""
+        return Cluster(
+            LEDGER,
+            f"training: {{batch_size: {self.batch_size}, consistency: {self.consistency}, "
+            f"{staleness}rpc_timeout: 300ms}}",
+            ps=self.servers, workers=self.workers, owner_threads=self.owner_threads,
+            cut_every=f"{self.cut_every_ms}ms", base_every=self.base_every, max_delay="0.1",
+            coordinator=f"keep_versions: {self.keep_versions}\n  keep_for: 0s",
+            storage="{type: dram_ssd, dram_bytes: 4MiB, path: cold}" if self.tiers
+            else "{type: dram}")
+
+
+class Round:
+    def __init__(self, seed, mutant=""):
+        self.seed = seed
+        self.mutant = mutant
+        self.chance = random.Random(seed)
+        self.shape = Shape(self.chance)
+        self.done = collections.Counter()
+        self.stopped = {}  # pid -> name
+        self.damaged = False
+
+    def run(self):
+        """What went wrong, in words; empty if nothing did."""
+        with self.environment(), self.shape.cluster() as cluster:
+            self.cluster = cluster
+            self.writer = StreamWriter(cluster.stream, max(2, self.shape.workers))
+            self.lines = make_lines(10**9, seed=self.seed, users=400, items=150)
+            self.writer.append(next(self.lines) for _ in range(1000))
+            self.start()
+            try:
+                self.wait(lambda s: s["version"] > 0, "a first version")
+                for _ in range(self.shape.actions):
+                    self.feed_for(self.chance.uniform(0.2, 1.5))
+                    self.act()
+                self.go_on()
+                self.feed_for(0.5)
+                self.writer.finish()
+                status = cluster.wait_finished(FINISH_LIMIT_S)
+                return self.judge(status)
+            except (Deadline, CommandFailed) as error:
+                return f"{error}"
+            finally:
+                self.go_on()
+
+    @contextlib.contextmanager
+    def environment(self):
+        if self.mutant:
+            os.environ["FRESHET_MUTANT"] = self.mutant
+        try:
+            yield
+        finally:
+            os.environ.pop("FRESHET_MUTANT", None)
+
+    def start(self):
+        if self.shape.crash_at:
+            os.environ["FRESHET_CRASH_AT"] = f"{self.shape.crash_at}:{self.shape.crash_every}"
+        try:
+            self.cluster.start("coordinator")
+        finally:
+            os.environ.pop("FRESHET_CRASH_AT", None)
+        self.cluster.start(*[name for name in self.cluster.names if name != "coordinator"])
+
+    def wait(self, condition, what):
+        return self.cluster.wait(condition, what, FINISH_LIMIT_S)
+
+    def feed_for(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.writer.append(next(self.lines) for _ in range(LINES_PER_TICK))
+            time.sleep(TICK_S)
+
+    # ---- what is done to the cluster
+
+    def act(self):
+        action, weight = zip(*((self.kill, 8), (self.kill_many, 2), (self.stop, 3),
+                               (self.roll_back, 3), (self.pin, 1), (self.damage, 2)))
+        self.chance.choices(action, weight)[0]()
+
+    def kill(self, name=None):
+        name = name or self.chance.choice(self.cluster.names)
+        if self.cluster.kill(name):
+            self.done["kill " + name.split("-")[0]] += 1
+
+    def kill_many(self):
+        for name in self.chance.sample(self.cluster.names,
+                                       self.chance.randint(2, len(self.cluster.names))):
+            self.kill(name)
+
+    def stop(self):
+        """SIGSTOP, for longer than the cluster waits, or not; it comes back with what it knew."""
+        name = self.chance.choice(self.cluster.names)
+        pid = self.cluster.pid(name)
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            self.stopped[pid] = name
+            self.done["stop " + name.split("-")[0]] += 1
+            self.feed_for(self.chance.choice((0.3, 1.5, 2.5)))
+        self.go_on()
+
+    def go_on(self):
+        for pid in list(self.stopped):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+            del self.stopped[pid]
+
+    def roll_back(self):
+        versions = sorted(manifests(self.cluster))
+        if not versions:
+            return
+        target = self.chance.choice(versions[-6:])
+        answer = self.cluster.freshetctl("rollback", target, check=False)
+        # Refused if the version has just gone, or the coordinator died of it: both may be.
+        self.done["rollback" if answer.returncode == 0 else "rollback refused"] += 1
+
+    def pin(self):
+        versions = sorted(manifests(self.cluster))
+        if versions:
+            answer = self.cluster.freshetctl("versions", "pin", self.chance.choice(versions),
+                                             check=False)
+            self.done["pin" if answer.returncode == 0 else "pin refused"] += 1
+
+    def damage(self):
+        """A bit of the newest version flips, and a server has to read it."""
+        if self.damaged or len(manifests(self.cluster)) < 3:
+            return
+        self.damaged = True  # once: were several in a row damaged, there might be none left
+        newest = max(manifests(self.cluster))
+        with contextlib.suppress(OSError, IndexError):
+            part = part_paths(self.cluster, newest)[0]
+            flip_bit(part, self.chance.randrange(part.stat().st_size))
+            self.done["bit flipped"] += 1
+            self.kill(f"ps-{self.chance.randrange(self.shape.servers)}")
+
+    # ---- the verdict
+
+    def judge(self, status):
+        if self.shape.crash_at:
+            self.done[f"died at {self.shape.crash_at}"] += self.crashes()
+        got = ledger_of(self.cluster)
+        wrong = differing_keys(got, expected_ledger(self.cluster.stream))
+        if wrong:
+            lost = sum((expected or (0, 0))[0] > (found or (0, 0))[0]
+                       for found, expected in wrong.values())
+            return f"{len(wrong)} keys differ ({lost} lost, {len(wrong) - lost} doubled or other)"
+        if status["samples"] != self.writer.lines:
+            return f"{status['samples']} samples were scored, {self.writer.lines} are there"
+        self.done["samples"] += self.writer.lines
+        self.done["epochs"] += status["epoch"]
+        return ""
+
+    def crashes(self):
+        """How often the supervisor started the coordinator again, kills by the round left aside."""
+        restarts = int((self.cluster.run_dir / "coordinator.state").read_text().split()[2])
+        return max(0, restarts - self.done["kill coordinator"])
+
+
+def torture(minutes, rounds, seed, mutant):
+    """Runs rounds: how many failed. Stops at the first failure if there is a mutant."""
+    chance = random.Random(seed)
+    end = time.monotonic() + minutes * 60
+    total = collections.Counter()
+    failures = []
+    number = 0
+    while (number < rounds) if rounds else (time.monotonic() < end):
+        number += 1
+        round_seed = chance.randrange(10**9)
+        one = Round(round_seed, mutant)
+        problem = one.run()
+        total += one.done
+        what = ", ".join(f"{count} {name}" for name, count in sorted(one.done.items()))
+        print(f"round {number} seed {round_seed}: {one.shape}\n  {what}\n  "
+              f"{'FAILED: ' + problem if problem else 'exact'}", file=sys.stderr, flush=True)
+        if problem:
+            failures.append((round_seed, problem))
+            if mutant:
+                break
+    print_table(total, number, failures)
+    return len(failures)
+
+
+def print_table(total, rounds, failures):
+    print(f"\n{'WHAT':<34}{'TIMES':>10}")
+    for name, count in sorted(total.items()):
+        print(f"{name:<34}{count:>10,}")
+    kills = sum(count for name, count in total.items() if name.startswith(("kill", "died")))
+    print(f"{'rounds':<34}{rounds:>10,}\n{'processes killed, all in all':<34}{kills:>10,}\n"
+          f"{'rounds that lost or doubled':<34}{len(failures):>10,}")
+    for seed, problem in failures:
+        print(f"  --seed-of-round {seed}: {problem}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**9))
+    parser.add_argument("--seed-of-round", type=int, help="one round again")
+    parser.add_argument("--mutant", default="")
+    options = parser.parse_args()
+    if options.seed_of_round is not None:
+        problem = Round(options.seed_of_round, options.mutant).run()
+        print(problem or "exact")
+        sys.exit(1 if problem else 0)
+    print(f"seed {options.seed}", file=sys.stderr)
+    sys.exit(1 if torture(options.minutes, options.rounds, options.seed, options.mutant) else 0)
+
+
+if __name__ == "__main__":
+    main()
