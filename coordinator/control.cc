@@ -173,7 +173,7 @@ Status Control::BeginSession() {
   Recovery recovery(context_, numbers_, [this] { return GiveUpRecovery(); });
   FRESHET_ASSIGN_OR_RETURN(Restored restored, recovery.Run(*session_));
   head_ = std::move(restored.head);
-  chain_length_ = restored.chain_length;
+  chain_ = restored.chain;
   last_cut_due_ = false;
   board_.Update([&](Progress& progress) {
     progress.version = head_.version();
@@ -274,6 +274,14 @@ void Control::WatchServing() {
   Log().error("{}", text);
 }
 
+// A restore reads the base and all deltas since: they are to stay in proportion, however large the
+// model and however small the deltas.
+bool Control::BaseIsDue() const {
+  const double grown = context_.options.base_growth * static_cast<double>(chain_.base_bytes);
+  return head_.version() == 0 || force_base_ || chain_.versions >= context_.options.base_every ||
+         static_cast<double>(chain_.delta_bytes) > grown;
+}
+
 CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
   const nanoseconds begin = context_.env.clock.Monotonic();
   next_cut_ = begin + context_.options.cut_every;
@@ -286,7 +294,7 @@ CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
     const CutPlan plan{
         .version = *version,
         .head = head_,
-        .full = head_.version() == 0 || force_base_ || chain_length_ >= context_.options.base_every,
+        .full = BaseIsDue(),
         .even_unchanged = even_unchanged || force_base_,
         .timeout = timeout};
     result =
@@ -323,10 +331,11 @@ void Control::NoteCut(const CutResult& result, nanoseconds begin) {
   NoteWatermark(watermark_before);
   housekeeper_.Wake();
   const bool base = head_.kind() == proto::Manifest::BASE;
-  chain_length_ = base ? 1 : chain_length_ + 1;
+  chain_.Add(head_);
   force_base_ = force_base_ && !base;
   const nanoseconds duration = context_.env.clock.Monotonic() - begin;
   metrics_.CountCut(Seconds(result.pause), Seconds(duration));
+  metrics_.SetScores(head_.metrics());
   board_.Update([&](Progress& progress) {
     progress.version = head_.version();
     progress.event_time_watermark_ms = head_.event_time_watermark_ms();

@@ -16,6 +16,7 @@
 #include "coordinator/member_client.h"
 #include "coordinator/membership.h"
 #include "coordinator/metrics.h"
+#include "coordinator/recovery.h"
 #include "coordinator/rollback.h"
 #include "coordinator/serving_nodes.h"
 #include "coordinator/version_numbers.h"
@@ -63,6 +64,7 @@ class Control {
   bool EndBrokenSession();
   bool AllFinished() const;
   void WatchServing();
+  bool BaseIsDue() const;
   CutResult MakeCut(bool even_unchanged, std::chrono::milliseconds timeout);
   void NoteVerdict();
   void NoteWatermark(int64_t before);
@@ -112,7 +114,7 @@ class Control {
 
   // What the next cut builds on.
   proto::Manifest head_;
-  uint32_t chain_length_ = 0;
+  ChainSize chain_;
   bool force_base_ = false;  // until a base is committed: serving is stuck without it
   Edits edits_;              // that no version has yet
   TakenWindows windows_;

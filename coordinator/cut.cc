@@ -6,6 +6,7 @@
 
 #include "common/crash_point.h"
 #include "common/metrics/evaluation.h"
+#include "common/mutant.h"
 #include "coordinator/gate.h"
 #include "coordinator/log.h"
 #include "coordinator/manifest_builder.h"
@@ -96,6 +97,10 @@ Status Cut::Pause() {
           session_.workers, rpc::Method::kHold, hold, plan_.timeout, give_up_));
   CrashPoint("after_hold");
 
+  if (Mutant("cut_takes_no_new_positions") && plan_.version.value() % 4 == 0 &&
+      plan_.head.version() != 0) {
+    states_.assign(plan_.head.workers().begin(), plan_.head.workers().end());
+  }
   step_ = "pause";
   const uint64_t common_step = BspCutStep(holds);
   std::vector<proto::PauseRequest> pauses(holds.size());
@@ -107,7 +112,7 @@ Status Cut::Pause() {
       auto states,
       CallEach<proto::PauseResponse>(
           session_.workers, rpc::Method::kPause, pauses, plan_.timeout, give_up_));
-  for (size_t i = 0; i < states.size(); ++i) {
+  for (size_t i = states_.size(); i < states.size(); ++i) {
     states_.push_back(std::move(*states[i].mutable_state()));
     states_.back().set_worker(session_.workers[i].info.rank);
   }
@@ -200,10 +205,15 @@ Status Cut::Commit() {
                                             .now_unix_ms = context_.env.clock.UnixMillis(),
                                             .partition_count = context_.options.partition_count,
                                             .model = context_.options.model,
+                                            .metrics_before = plan_.head.metrics(),
+                                            .slices = context_.options.slices,
                                             .parts = std::move(parts_),
                                             .states = std::move(states_)});
   *manifest.mutable_skips() = plan_.head.skips();
   *manifest.mutable_gate() = Judge(context_.options.gate, plan_.head, manifest);
+  if (Mutant("cut_commits_without_a_part") && manifest.parts_size() > 1) {
+    manifest.mutable_parts()->RemoveLast();
+  }
   CrashPoint("before_manifest");
   FRESHET_RETURN_IF_ERROR(CommitForSure(context_.log, manifest));
   CrashPoint("after_manifest");

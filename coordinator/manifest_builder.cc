@@ -13,10 +13,46 @@
 namespace freshet::coordinator {
 namespace {
 
-proto::VersionMetrics MetricsOf(const std::vector<proto::WorkerState>& states) {
+proto::SliceMetrics MetricsOfSlice(const std::string& name,
+                                   const EvaluationSums& window,
+                                   const EvaluationSums& total) {
+  proto::SliceMetrics metrics;
+  metrics.set_name(name);
+  metrics.set_samples(window.samples());
+  metrics.set_auc(window.Auc());
+  metrics.set_log_loss(window.MeanLogLoss());
+  metrics.set_calibration(window.Calibration());
+  metrics.set_normalized_entropy(window.NormalizedEntropy());
+  metrics.set_total_samples(total.samples());
+  metrics.set_total_auc(total.Auc());
+  metrics.set_total_log_loss(total.MeanLogLoss());
+  metrics.set_total_calibration(total.Calibration());
+  metrics.set_total_normalized_entropy(total.NormalizedEntropy());
+  return metrics;
+}
+
+// The slice's sums; those of none if it has no sample yet.
+EvaluationSums SliceOf(const EvaluationSums& all, size_t slice) {
+  return slice < all.slices().size() ? all.slices()[slice] : EvaluationSums();
+}
+
+void AddGauc(const EvaluationSums& window,
+             const proto::VersionMetrics& before,
+             proto::VersionMetrics* metrics) {
+  const GroupScores::Gauc gauc = window.Gauc();
+  metrics->set_gauc(gauc.value());
+  metrics->set_gauc_samples(gauc.samples);
+  const uint64_t samples = before.total_gauc_samples() + gauc.samples;
+  const double sum =
+      before.total_gauc() * static_cast<double>(before.total_gauc_samples()) + gauc.sum;
+  metrics->set_total_gauc(samples > 0 ? sum / static_cast<double>(samples) : 0.5);
+  metrics->set_total_gauc_samples(samples);
+}
+
+proto::VersionMetrics MetricsOf(const ManifestInputs& inputs) {
   EvaluationSums window;
   EvaluationSums total;
-  for (const proto::WorkerState& state : states) {
+  for (const proto::WorkerState& state : inputs.states) {
     window.Merge(EvaluationSums(state.window()));
     total.Merge(EvaluationSums(state.evaluation()));
   }
@@ -25,10 +61,17 @@ proto::VersionMetrics MetricsOf(const std::vector<proto::WorkerState>& states) {
   metrics.set_auc(window.Auc());
   metrics.set_log_loss(window.MeanLogLoss());
   metrics.set_calibration(window.Calibration());
+  metrics.set_normalized_entropy(window.NormalizedEntropy());
   metrics.set_total_samples(total.samples());
   metrics.set_total_auc(total.Auc());
   metrics.set_total_log_loss(total.MeanLogLoss());
   metrics.set_total_calibration(total.Calibration());
+  metrics.set_total_normalized_entropy(total.NormalizedEntropy());
+  AddGauc(window, inputs.metrics_before, &metrics);
+  for (size_t slice = 0; slice < inputs.slices.size(); ++slice) {
+    *metrics.add_slices() =
+        MetricsOfSlice(inputs.slices[slice], SliceOf(window, slice), SliceOf(total, slice));
+  }
   return metrics;
 }
 
@@ -55,13 +98,18 @@ proto::Manifest BuildManifest(ManifestInputs inputs) {
   manifest.set_partition_count(inputs.partition_count);
   *manifest.mutable_model() = inputs.model;
   manifest.set_config_xxh3(ModelHash(inputs.model));
-  *manifest.mutable_metrics() = MetricsOf(inputs.states);
+  *manifest.mutable_metrics() = MetricsOf(inputs);
   int64_t watermark = 0;
   int64_t newest_arrival = 0;
   for (proto::WorkerState& state : inputs.states) {
     watermark = std::max<int64_t>(watermark, state.event_time_watermark_ms());
     newest_arrival = std::max<int64_t>(newest_arrival, state.newest_arrival_ms());
-    *manifest.add_workers() = std::move(state);
+    proto::WorkerState* const added = manifest.add_workers();
+    *added = std::move(state);
+    // They have become the version's GAUC, and are as large as the samples were many.
+    added->mutable_window()->clear_group_keys();
+    added->mutable_window()->clear_group_predictions();
+    added->mutable_window()->clear_group_labels();
   }
   manifest.set_event_time_watermark_ms(watermark);
   manifest.set_newest_arrival_ms(newest_arrival);

@@ -18,6 +18,8 @@ struct ManifestInputs {
   int64_t now_unix_ms = 0;
   uint32_t partition_count = 0;
   const proto::ModelSpec& model;
+  const proto::VersionMetrics& metrics_before;  // of the version before
+  const std::vector<std::string>& slices;       // names
   std::vector<proto::PartFile> parts;
   std::vector<proto::WorkerState> states;  // by worker
 };

@@ -42,6 +42,42 @@ void CoordinatorMetrics::CountCut(double pause_seconds, double total_seconds) {
   duration_.Observe(total_seconds);
 }
 
+void CoordinatorMetrics::SetScore(const char* measure,
+                                  const char* window,
+                                  const std::string& slice,
+                                  double value) {
+  metrics_
+      .Gauge("freshet_coordinator_score",
+             "Scores before learning: of the newest version's samples, or of the whole run",
+             {{"measure", measure}, {"window", window}, {"slice", slice}})
+      .Set(value);
+}
+
+void CoordinatorMetrics::SetScores(const proto::VersionMetrics& metrics) {
+  const auto set = [this](const std::string& slice, const auto& of) {
+    if (of.samples() > 0) {
+      SetScore("auc", "version", slice, of.auc());
+      SetScore("log_loss", "version", slice, of.log_loss());
+      SetScore("calibration", "version", slice, of.calibration());
+      SetScore("normalized_entropy", "version", slice, of.normalized_entropy());
+    }
+    SetScore("auc", "run", slice, of.total_auc());
+    SetScore("log_loss", "run", slice, of.total_log_loss());
+    SetScore("calibration", "run", slice, of.total_calibration());
+    SetScore("normalized_entropy", "run", slice, of.total_normalized_entropy());
+  };
+  set("all", metrics);
+  for (const proto::SliceMetrics& slice : metrics.slices()) {
+    set(slice.name(), slice);
+  }
+  if (metrics.gauc_samples() > 0) {
+    SetScore("gauc", "version", "all", metrics.gauc());
+  }
+  if (metrics.total_gauc_samples() > 0) {
+    SetScore("gauc", "run", "all", metrics.total_gauc());
+  }
+}
+
 void CoordinatorMetrics::CountFailedCut(const std::string& step, const std::string& code) {
   metrics_
       .Counter("freshet_coordinator_failed_cuts_total",

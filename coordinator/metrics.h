@@ -12,6 +12,8 @@ class CoordinatorMetrics {
   CoordinatorMetrics();
 
   void CountCut(double pause_seconds, double total_seconds);
+  // Scores of the newest version.
+  void SetScores(const proto::VersionMetrics& metrics);
   // `step`: where it failed; `code`: of the Status.
   void CountFailedCut(const std::string& step, const std::string& code);
   void CountRejected();
@@ -22,6 +24,7 @@ class CoordinatorMetrics {
   std::string Text(const proto::StatusResponse& status);
 
  private:
+  void SetScore(const char* measure, const char* window, const std::string& slice, double value);
   void SetMembersUp(const proto::StatusResponse& status);
 
   Metrics metrics_;

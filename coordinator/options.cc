@@ -6,6 +6,18 @@ namespace freshet::coordinator {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+std::vector<std::string> SliceNames(const JobConfig& job) {
+  std::vector<std::string> names;
+  for (const EvaluationSettings::Slice& slice : job.evaluation.slices) {
+    names.push_back(slice.name);
+  }
+  return names;
+}
+
+}  // namespace
+
 Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job) {
   const CoordinatorSettings& settings = cluster.coordinator;
   // Several heartbeats fit into the timeout, so that one lost message kills nobody.
@@ -22,8 +34,10 @@ Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job) {
           .staleness = job.training.consistency == Consistency::kSsp
                            ? std::optional(job.training.staleness)
                            : std::nullopt,
+          .slices = SliceNames(job),
           .cut_every = milliseconds(settings.cut_every_ms),
           .base_every = std::max(settings.base_every, 1U),
+          .base_growth = settings.base_growth,
           .retention = {.keep_versions = settings.keep_versions,
                         .keep_for_ms = settings.keep_for_ms},
           .gate = settings.gate,

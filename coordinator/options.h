@@ -24,9 +24,11 @@ struct Options {
   proto::ModelSpec model;
   bool bsp = false;
   std::optional<uint64_t> staleness;  // in ssp
+  std::vector<std::string> slices;    // names, as worker states have them
 
   std::chrono::milliseconds cut_every{1000};  // from start to start
-  uint32_t base_every = 100;
+  uint32_t base_every = 1000;
+  double base_growth = 1.0;
   Retention retention;
   GateRules gate;
   std::chrono::milliseconds watermark_every{3'600'000};

@@ -32,6 +32,19 @@ StatusOr<uint64_t> EpochOfLog(const VersionLog& log) {
 
 }  // namespace
 
+void ChainSize::Add(const proto::Manifest& manifest) {
+  uint64_t bytes = 0;
+  for (const proto::PartFile& part : manifest.parts()) {
+    bytes += part.bytes();
+  }
+  if (versions == 0 || manifest.kind() == proto::Manifest::BASE) {
+    *this = {.versions = 1, .base_bytes = bytes, .delta_bytes = 0};
+  } else {
+    ++versions;
+    delta_bytes += bytes;
+  }
+}
+
 StatusOr<Epoch> BeginEpoch(const Context& context, uint64_t largest_spoken_of) {
   FRESHET_ASSIGN_OR_RETURN(const Epoch stored, context.store.LastEpoch());
   FRESHET_ASSIGN_OR_RETURN(const uint64_t in_log, EpochOfLog(context.log));
@@ -109,7 +122,9 @@ StatusOr<Restored> Recovery::Read(VersionId version) const {
   }
   FRESHET_ASSIGN_OR_RETURN(restored.head, context_.log.ReadManifest(version));
   FRESHET_ASSIGN_OR_RETURN(const auto chain, context_.log.Chain(version));
-  restored.chain_length = static_cast<uint32_t>(chain.size());
+  for (const proto::Manifest& manifest : chain) {
+    restored.chain.Add(manifest);
+  }
   return restored;
 }
 

@@ -11,10 +11,19 @@
 
 namespace freshet::coordinator {
 
+// What a restore of the newest version reads.
+struct ChainSize {
+  uint32_t versions = 0;
+  uint64_t base_bytes = 0;   // of the first
+  uint64_t delta_bytes = 0;  // of the others
+
+  void Add(const proto::Manifest& manifest);
+};
+
 // The newest version, as a session begins with it.
 struct Restored {
   proto::Manifest head;       // its number is 0 if the log is empty
-  uint32_t chain_length = 0;  // versions that a restore reads
+  ChainSize chain;
   uint64_t rows = 0;          // on all servers
 };
 

@@ -4,6 +4,7 @@
 
 #include "common/crash_point.h"
 #include "common/job/job_config.h"
+#include "common/mutant.h"
 #include "coordinator/log.h"
 #include "coordinator/manifest_builder.h"
 #include "coordinator/model_check.h"
@@ -74,7 +75,7 @@ StatusOr<proto::Manifest> CommitRollback(const Context& context,
   for (const proto::SkipRule& rule : changes.skips) {
     *manifest.add_skips() = rule;
   }
-  if (changes.keep_positions) {
+  if (changes.keep_positions || Mutant("rollback_leaves_the_stream")) {
     FRESHET_RETURN_IF_ERROR(today.status());
     *manifest.mutable_workers() = today->workers();
     for (proto::WorkerState& worker : *manifest.mutable_workers()) {

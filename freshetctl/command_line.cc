@@ -17,6 +17,7 @@
 #include "freshetctl/export.h"
 #include "freshetctl/outcome.h"
 #include "freshetctl/replay.h"
+#include "freshetctl/report.h"
 #include "freshetctl/rollback.h"
 #include "freshetctl/row_commands.h"
 #include "freshetctl/version_diff.h"
@@ -67,6 +68,7 @@ class CommandLine {
     AddVersions();
     AddDump();
     AddExport();
+    AddReport();
     AddConfigCommands();
     AddReplay();
   }
@@ -305,6 +307,16 @@ class CommandLine {
 
   DumpOptions DumpFlags() const {
     return {.version = version_, .variable = variable_, .output = output_};
+  }
+
+  void AddReport() {
+    CLI::App* report =
+        Add(&app_, "report", "Writes what the versions measured, as CSV and charts", [this] {
+          return Offline(
+              [&](const std::string& log) { return WriteReport(context_, log, output_); });
+        });
+    AddLogDirectory(report);
+    report->add_option("--output", output_, "Folder to write to")->required()->type_name("DIR");
   }
 
   void AddConfigCommands() {

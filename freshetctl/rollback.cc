@@ -43,10 +43,12 @@ StatusOr<SkipText> ParseSkip(const std::string& text) {
     return skip;
   }
   std::string feature = text;
-  // A value may hold an @ of its own.
-  const size_t at = text.rfind('@');
-  if (at != std::string::npos && at > equals && ParseRange(text.substr(at + 1), &skip).ok()) {
-    feature = text.substr(0, at);
+  // A value may hold an @ of its own, and so may a range.
+  for (size_t at = text.find('@', equals); at != std::string::npos; at = text.find('@', at + 1)) {
+    if (ParseRange(text.substr(at + 1), &skip).ok()) {
+      feature = text.substr(0, at);
+      break;
+    }
   }
   FRESHET_ASSIGN_OR_RETURN(skip.feature, ParseKey(feature));
   return skip;

@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/model/feature_policy.h"
+#include "common/mutant.h"
 #include "ps/key_blocks.h"
 
 namespace freshet::ps {
@@ -301,6 +302,9 @@ void EmbeddingTable::DeleteRow(Key key, RowSlot slot) {
 }
 
 void EmbeddingTable::MarkDirty(Key key, RowSlot slot) {
+  if (Mutant("ps_forgets_a_change") && key % 16 == 0) {
+    return;
+  }
   if (!changes_.IsDirty(slot)) {
     changes_.MarkDirty(slot);
     dirty_keys_.Add(key, rows_.rows());

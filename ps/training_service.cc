@@ -9,6 +9,7 @@
 
 #include "common/cluster/wire_floats.h"
 #include "common/model/feature_policy.h"
+#include "common/mutant.h"
 #include "common/rpc/typed.h"
 #include "ps/count_check.h"
 #include "ps/gradient_check.h"
@@ -424,6 +425,13 @@ void TrainingService::Push(proto::PushRequest request, Buffer payload, rpc::Resp
 
 void TrainingService::Apply(const std::shared_ptr<PushWork>& work) {
   const std::vector<OwnerThread*> picked = Pick(work->threads);
+  if (Mutant("ps_applies_twice") && work->request.sequence() % 32 == 5) {
+    FanOut(
+        picked,
+        work->session->epoch(),
+        [work](Shard& shard, size_t i) { return ApplyTo(shard, *work, work->threads[i]); },
+        [](const Status&) {});
+  }
   FanOut(
       picked,
       work->session->epoch(),

@@ -1,4 +1,5 @@
 #include "worker/assignment.h"
+#include "common/mutant.h"
 
 #include <algorithm>
 #include <utility>
@@ -56,6 +57,9 @@ StreamState RestorePositions(const std::vector<std::string>& names,
   restored.names = std::make_shared<const std::vector<std::string>>(names);
   for (const std::string& name : names) {
     restored.partitions.push_back(stored[name]);
+    if (Mutant("worker_forgets_a_position") && &name == &names.back()) {
+      restored.partitions.back() = {};
+    }
   }
   const auto turn = std::find(names.begin(), names.end(), next);
   restored.next = turn == names.end() ? 0 : static_cast<uint32_t>(turn - names.begin());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/mutant.h"
 #include "worker/log.h"
 
 namespace freshet::worker {
@@ -168,6 +169,11 @@ bool BatchReader::Emit(size_t index) {
     return false;
   }
   state_.partitions[index] = source.state();
+  if (Mutant("worker_position_runs_ahead")) {
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      state_.partitions[i] = sources_[i]->state();
+    }
+  }
   Batch batch = source.Take();
   if (options_.on_batch) {
     options_.on_batch(batch);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/key.h"
+#include "common/mutant.h"
 #include "common/sample/sample_id.h"
 #include "worker/log.h"
 
@@ -92,6 +93,9 @@ Status PartitionSource::Add(const SampleBlock::RecordAt& record,
                             const Sample& sample,
                             const Status& problem) {
   const uint64_t begin = std::exchange(state_.offset, record.end_offset);
+  if (Mutant("worker_skips_after_a_seek") && begin > 0 && !std::exchange(sought_, true)) {
+    return absl::OkStatus();
+  }
   if (!problem.ok()) {
     return AddBad(begin, record, problem);
   }

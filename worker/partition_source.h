@@ -78,6 +78,7 @@ class PartitionSource {
   const std::unique_ptr<DeadLetters> dead_letters_;  // null: none are kept
   PartitionState state_;
   uint64_t bad_here_ = 0;  // since Open
+  bool sought_ = false;    // for a mutant
   BatchBuilder builder_;
   std::chrono::nanoseconds first_sample_at_{0};
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/mutant.h"
 
 namespace freshet::worker {
 namespace {
@@ -36,7 +37,9 @@ Progress::Progress(const proto::StartSessionRequest& request, bool bsp)
 
 // The window is not restored: its version, which is the one restored, has taken it.
 void Progress::RestoreEvaluation(const proto::WorkerState& state) {
-  total_.Merge(EvaluationSums(state.evaluation()));
+  if (!Mutant("worker_forgets_its_scores")) {
+    total_.Merge(EvaluationSums(state.evaluation()));
+  }
   event_time_ms_ = std::max(event_time_ms_, state.event_time_watermark_ms());
   newest_arrival_ms_ = std::max(newest_arrival_ms_, state.newest_arrival_ms());
 }
@@ -134,8 +137,8 @@ void Progress::Apply(const Outcome& outcome) {
   event_time_ms_ = std::max(event_time_ms_, outcome.event_time_ms);
   newest_arrival_ms_ = std::max(newest_arrival_ms_, outcome.newest_arrival_ms);
   for (const Score& score : outcome.scores) {
-    total_.Add(score.prediction, score.log_loss, score.label, score.weight);
-    since_pause_.Add(score.prediction, score.log_loss, score.label, score.weight);
+    total_.Add(score, false);
+    since_pause_.Add(score, true);
   }
 }
 
@@ -225,7 +228,8 @@ void Progress::Pause(uint64_t step, const PauseDone& done) {
 
 // The answer of the pause under way, if it is due; to be called without the lock.
 Progress::Answer Progress::AnswerPause() {
-  if (!pause_ || !positions_ || acknowledged_ < pause_->step) {
+  const bool waits = !Mutant("worker_pause_does_not_wait");
+  if (!pause_ || !positions_ || (waits && acknowledged_ < pause_->step)) {
     return nullptr;
   }
   PendingPause pause = *std::exchange(pause_, std::nullopt);

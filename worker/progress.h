@@ -15,14 +15,6 @@
 
 namespace freshet::worker {
 
-// A sample's score before it was learned.
-struct Score {
-  float prediction = 0.0F;
-  float log_loss = 0.0F;
-  float label = 0.0F;
-  float weight = 1.0F;
-};
-
 // How far one session has come, and whether it may go on: where its threads, the answers of the
 // servers and the requests of the coordinator meet.
 //

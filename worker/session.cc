@@ -117,9 +117,15 @@ void Session::TrainAll() {
     Fail(model.status());
     return;
   }
+  StatusOr<ScoreGroups> groups = ScoreGroups::Make(context_.job.evaluation, context_.job.model);
+  if (!groups.ok()) {
+    Fail(groups.status());
+    return;
+  }
   reader_.Start(fail);
   Trainer trainer(context_.job,
                   **model,
+                  *std::move(groups),
                   context_.env.clock,
                   reader_,
                   client_,

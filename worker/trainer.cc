@@ -46,6 +46,7 @@ double MeanLogLoss(std::span<const Score> scores) {
 
 Trainer::Trainer(const JobConfig& job,
                  Model& model,
+                 ScoreGroups groups,
                  Clock& clock,
                  BatchReader& reader,
                  PsClient& client,
@@ -55,6 +56,7 @@ Trainer::Trainer(const JobConfig& job,
                  std::function<void(const Status&)> on_error)
     : job_(job),
       model_(model),
+      groups_(std::move(groups)),
       clock_(clock),
       reader_(reader),
       client_(client),
@@ -161,6 +163,11 @@ void Trainer::Compute(Step* step, std::vector<Score>* scores) {
                        .log_loss = LogLoss(logits_[i] + shift, batch.labels[i]),
                        .label = batch.labels[i],
                        .weight = batch.weights[i] * weight});
+    if (!groups_.empty()) {
+      const ScoreGroups::Membership membership = groups_.Of(batch, i);
+      scores->back().slices = membership.slices;
+      scores->back().group = membership.group;
+    }
   }
   if (!model_.ScoresAsItTrains()) {
     model_.Forward(batch, parameters, logits_);

@@ -13,6 +13,7 @@
 #include "worker/options.h"
 #include "worker/progress.h"
 #include "worker/ps_client.h"
+#include "worker/score_groups.h"
 #include "worker/step.h"
 
 namespace freshet::worker {
@@ -27,6 +28,7 @@ class Trainer {
   // `on_error` is told of pulls and pushes that failed for good, on any thread.
   Trainer(const JobConfig& job,
           Model& model,
+          ScoreGroups groups,
           Clock& clock,
           BatchReader& reader,
           PsClient& client,
@@ -47,6 +49,7 @@ class Trainer {
 
   const JobConfig& job_;
   Model& model_;
+  const ScoreGroups groups_;
   Clock& clock_;
   BatchReader& reader_;
   PsClient& client_;

@@ -1,6 +1,7 @@
 #include "common/metrics/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace freshet {
@@ -40,7 +41,15 @@ EvaluationSums::EvaluationSums(const proto::Evaluation& evaluation)
       prediction_sum_(evaluation.prediction_sum()),
       label_sum_(evaluation.label_sum()),
       positives_(Counts(evaluation.positives())),
-      negatives_(Counts(evaluation.negatives())) {}
+      negatives_(Counts(evaluation.negatives())),
+      groups_(evaluation) {
+  for (const proto::Evaluation& slice : evaluation.slices()) {
+    if (slices_.size() == kMaxSlices) {
+      break;
+    }
+    slices_.emplace_back(slice);
+  }
+}
 
 void EvaluationSums::Add(float prediction, float log_loss, float label, float weight) {
   ++samples_;
@@ -49,6 +58,21 @@ void EvaluationSums::Add(float prediction, float log_loss, float label, float we
   prediction_sum_ += double{weight} * double{prediction};
   label_sum_ += double{weight} * double{label};
   AddTo((label > 0.5F ? positives_ : negatives_)[BucketOf(prediction)], 1);
+}
+
+void EvaluationSums::Add(const Score& score, bool with_group) {
+  Add(score.prediction, score.log_loss, score.label, score.weight);
+  for (uint32_t slice = 0; slice < kMaxSlices && score.slices >> slice != 0; ++slice) {
+    if ((score.slices >> slice & 1U) != 0) {
+      if (slices_.size() <= slice) {
+        slices_.resize(slice + 1);
+      }
+      slices_[slice].Add(score.prediction, score.log_loss, score.label, score.weight);
+    }
+  }
+  if (with_group && score.group) {
+    groups_.Add(*score.group, score.prediction, score.label > 0.5F);
+  }
 }
 
 void EvaluationSums::Merge(const EvaluationSums& other) {
@@ -61,6 +85,13 @@ void EvaluationSums::Merge(const EvaluationSums& other) {
     AddTo(positives_[bucket], other.positives_[bucket]);
     AddTo(negatives_[bucket], other.negatives_[bucket]);
   }
+  if (slices_.size() < other.slices_.size()) {
+    slices_.resize(other.slices_.size());
+  }
+  for (size_t slice = 0; slice < other.slices_.size(); ++slice) {
+    slices_[slice].Merge(other.slices_[slice]);
+  }
+  groups_.Merge(other.groups_);
 }
 
 void EvaluationSums::Clear() {
@@ -79,6 +110,10 @@ proto::Evaluation EvaluationSums::ToProto() const {
   evaluation.set_label_sum(label_sum_);
   evaluation.mutable_positives()->Add(positives_.begin(), positives_.end());
   evaluation.mutable_negatives()->Add(negatives_.begin(), negatives_.end());
+  for (const EvaluationSums& slice : slices_) {
+    *evaluation.add_slices() = slice.ToProto();
+  }
+  groups_.StoreIn(&evaluation);
   return evaluation;
 }
 
@@ -99,6 +134,15 @@ double EvaluationSums::Auc() const {
 
 double EvaluationSums::MeanLogLoss() const {
   return weight_sum_ > 0.0 ? log_loss_sum_ / weight_sum_ : 0.0;
+}
+
+double EvaluationSums::NormalizedEntropy() const {
+  const double rate = weight_sum_ > 0.0 ? label_sum_ / weight_sum_ : 0.0;
+  if (rate <= 0.0 || rate >= 1.0) {
+    return 0.0;
+  }
+  const double entropy = -rate * std::log(rate) - (1.0 - rate) * std::log(1.0 - rate);
+  return MeanLogLoss() / entropy;
 }
 
 double EvaluationSums::Calibration() const {

@@ -1,4 +1,5 @@
 #include "common/version_log/retention.h"
+#include "common/mutant.h"
 
 #include <set>
 
@@ -66,7 +67,7 @@ std::vector<VersionId> Removable(const std::map<VersionId, VersionFact>& version
     if (!fact.readable) {
       all_before = std::max(all_before, version);
     }
-    if (fact.needs.value() != 0) {
+    if (fact.needs.value() != 0 && !Mutant("log_removes_what_is_needed")) {
       needed.insert(fact.needs);
     }
   }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <string_view>
 
+#include "common/mutant.h"
 #include "common/version_log/checksum.h"
 #include "common/version_log/part_columns.h"
 
@@ -92,7 +93,8 @@ Status TensorReader::ReadBytes(const TensorInfo& tensor, std::span<std::byte> in
   if (expected == header_.metadata.end()) {
     return DataLoss("tensor '{}' has no checksum in the header", tensor.name);
   }
-  if (const std::string found = Xxh3Hex(into); found != expected->second) {
+  if (const std::string found = Xxh3Hex(into);
+      found != expected->second && !Mutant("log_ignores_checksums")) {
     return DataLoss(
         "tensor '{}' has xxh3 {}, the header says {}", tensor.name, found, expected->second);
   }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/mutant.h"
 #include "ps/tier/cold_rocks.h"
 
 namespace freshet::ps {
@@ -131,6 +132,9 @@ Status ColdTable::Put(std::span<const Key> keys,
       Then(built, [&] { return batch.SingleDelete(key.slice()); });
     }
     const uint32_t generation = GenerationOf(states[row.position]);
+    if (Mutant("ps_demotes_without_writing") && row.hash % 8 == 0) {
+      continue;
+    }
     const rocksdb::Slice name = key.slice();
     const std::array<rocksdb::Slice, 2> value = {
         rocksdb::Slice(

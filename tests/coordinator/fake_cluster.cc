@@ -33,6 +33,7 @@ FakeCluster::FakeCluster(uint32_t servers, uint32_t workers_count, uint32_t serv
   options.partition_count = 16;
   options.model = LedgerModel();
   options.cut_every = std::chrono::hours(1);
+  options.base_growth = 1e6;
   options.heartbeat_every = std::chrono::milliseconds(10);
   options.member_timeout = std::chrono::seconds(20);
   options.rpc_timeout = kPatience;

@@ -52,7 +52,9 @@ class FakeCoordinator {
     rpc::HandleTyped<proto::RollbackRequest>(
         *server_,
         rpc::Method::kRollback,
-        [](const proto::RollbackRequest& request, const Buffer&, rpc::Responder respond) {
+        [this](const proto::RollbackRequest& request, const Buffer&, rpc::Responder respond) {
+          const std::lock_guard lock(mutex);
+          rollback = request;
           if (request.version() == 99) {
             respond(NotFound("there is no version 99"));
             return;
@@ -127,6 +129,7 @@ class FakeCoordinator {
 
   std::mutex mutex;  // guards what follows: handlers run on a thread of the transport
   proto::StatusResponse status = TrainingStatus();
+  proto::RollbackRequest rollback;
   uint64_t samples_per_ask = 0;
   uint64_t versions_per_ask = 0;
   std::string variable;
@@ -170,6 +173,36 @@ TEST_CASE("rollback and cut say which version came of it", "[freshetctl]") {
   CHECK(program.out == "version 42 is version 40 again\n");
   CHECK(Run(program, {"cut"}) == 0);
   CHECK(program.out == "version 42 is committed\n");
+}
+
+TEST_CASE("a rollback says which samples are left out, by time and by feature", "[freshetctl]") {
+  Program program;
+  const FakeCoordinator coordinator(program);
+  CHECK(Run(program,
+            {"rollback",
+             "--before",
+             "2026-11-20T10:00Z",
+             "--skip",
+             "2026-11-20T10:00Z..2026-11-20T10:20:30",
+             "--skip",
+             "user=a@b",
+             "--skip",
+             "user=x@@1000..@2000",
+             "--forget-skips"}) == 0);
+  const proto::RollbackRequest& sent = coordinator.rollback;
+  CHECK(sent.before_unix_ms() == 1'795'168'800'000);
+  CHECK(sent.forget_skips());
+  REQUIRE(sent.skips_size() == 3);
+  CHECK(sent.skips(0).from_event_time_ms() == 1'795'168'800'000);
+  CHECK(sent.skips(0).to_event_time_ms() == 1'795'170'030'000);
+  CHECK(!sent.skips(0).by_feature());
+  CHECK(sent.skips(1).by_feature());
+  CHECK(sent.skips(1).key() == HashKey(SlotSeed("user"), "a@b"));
+  CHECK(sent.skips(1).to_event_time_ms() == 0);
+  CHECK(sent.skips(2).key() == HashKey(SlotSeed("user"), "x"));
+  CHECK(sent.skips(2).from_event_time_ms() == 1'000'000);
+  CHECK(sent.skips(2).to_event_time_ms() == 2'000'000);
+  CHECK(sent.skips(2).text() == "user=x@@1000..@2000");
 }
 
 TEST_CASE("keys to forget are numbers, or values as a sample has them", "[freshetctl]") {

@@ -43,7 +43,8 @@ TEST_CASE("JSON for scripts has numbers as numbers and every field", "[freshetct
         R"("skipped_samples":0}],)"
         R"("event_time_watermark_ms":-1,"newest_arrival_ms":0,"evaluation":{"samples":0,)"
         R"("log_loss_sum":null,"prediction_sum":0.0,"label_sum":0.0,"positives":[7],)"
-        R"("negatives":[],"weight_sum":0.0}})");
+        R"("negatives":[],"weight_sum":0.0,"slices":[],"group_keys":[],)"
+        R"("group_predictions":[],"group_labels":""}})");
 }
 
 }  // namespace

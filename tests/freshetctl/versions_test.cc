@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "tests/freshetctl/program.h"
@@ -54,7 +55,9 @@ TEST_CASE("versions as JSON are for scripts", "[freshetctl]") {
         R"("created_unix_ms":1700000000123,"rows":0,"tombstones":0,"bytes":0,"parts":0,)"
         R"("event_time_watermark_ms":0,"metrics":{"samples":0,"auc":0.3333333333333333,)"
         R"("log_loss":0.0,"calibration":null,"total_samples":0,"total_auc":0.0,)"
-        R"("total_log_loss":0.0,"total_calibration":0.0}}])"
+        R"("total_log_loss":0.0,"total_calibration":0.0,"normalized_entropy":0.0,)"
+        R"("total_normalized_entropy":0.0,"gauc":0.0,"gauc_samples":0,"total_gauc":0.0,)"
+        R"("total_gauc_samples":0,"slices":[]}}])"
         "\n");
 }
 
@@ -100,6 +103,59 @@ TEST_CASE("a log that is not there, or empty, is told from one without damage", 
   CHECK(program.Run({"versions", "--log-dir", program.directory.path()}) == 0);
   CHECK(program.Run({"versions", "verify", "--log-dir", program.directory.path()}) == 1);
   CHECK(Contains(program.err, "holds no version"));
+}
+
+TEST_CASE("a version is pinned with a note, and unpinned", "[freshetctl]") {
+  Log log;
+  CHECK(log.program.Run({"versions", "pin", "2", "--note", "mine", "--log-dir", log.directory}) ==
+        0);
+  CHECK(log.program.out == "version 2 is pinned\n");
+  CHECK(log.program.Run({"versions", "--log-dir", log.directory}) == 0);
+  CHECK(Contains(log.program.out, "pinned: mine"));
+  CHECK(log.program.Run({"versions", "unpin", "2", "--log-dir", log.directory}) == 0);
+  CHECK(log.program.Run({"versions", "unpin", "2", "--log-dir", log.directory}) == 1);
+  CHECK(Contains(log.program.err, "version 2 is not pinned"));
+  CHECK(log.program.Run({"versions", "pin", "9", "--log-dir", log.directory}) == 1);
+  CHECK(Contains(log.program.err, "there is no version 9"));
+}
+
+TEST_CASE("verify --all tells of each version whether it can be read whole", "[freshetctl]") {
+  Log log;
+  CHECK(log.program.Run({"versions", "verify", "--all", "--log-dir", log.directory}) == 0);
+  CHECK(log.program.out == "1  whole\n2  whole\n3  whole\n");
+  std::string bytes = ReadBytes(log.part_of_2);
+  bytes[bytes.size() - 3] ^= 1;
+  WriteBytes(log.part_of_2, bytes);
+  CHECK(log.program.Run({"versions", "verify", "--all", "--log-dir", log.directory}) == 1);
+  CHECK(Contains(log.program.out, "1  whole\n2  DAMAGED"));
+  CHECK(Contains(log.program.out, "3  whole\n"));
+  CHECK(Contains(log.program.err, "1 of 3 versions"));
+}
+
+TEST_CASE("diff tells which rows two versions have differently", "[freshetctl]") {
+  Log log;
+  CHECK(log.program.Run({"versions", "diff", "1", "3", "--log-dir", log.directory}) == 0);
+  CHECK(Contains(log.program.out, "0 came, 0 went, 0 changed"));
+  PartContents contents = SmallContents();
+  contents.embeddings[0].values[0] += 0.5F;
+  contents.embeddings[0].tombstones = {contents.embeddings[0].keys[1]};
+  contents.embeddings[0].keys[1] = 12345;
+  CommitVersion(log.directory, SmallManifest(4, 1), contents);
+  CHECK(log.program.Run({"versions", "diff", "1", "4", "--log-dir", log.directory}) == 0);
+  INFO(log.program.out);
+  CHECK(Contains(log.program.out, "1 came, 1 went, 1 changed"));
+  CHECK(Contains(log.program.out, "largest move of an element 0.5"));
+  CHECK(Contains(log.program.out, "0x0000000000003039"));
+}
+
+TEST_CASE("a report is a line a version, and charts", "[freshetctl]") {
+  Log log;
+  const std::string folder = log.program.Path("report");
+  CHECK(log.program.Run({"report", "--output", folder, "--log-dir", log.directory}) == 0);
+  const std::string csv = ReadBytes(folder + "/versions.csv");
+  CHECK(Contains(csv, "version,created_unix_ms,event_time_ms,samples,total_samples,auc,total_auc"));
+  CHECK(Contains(csv, "\n1,1700000000123,1700000000000,1234,0,0.750000,"));
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 4);
 }
 
 }  // namespace
