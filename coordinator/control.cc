@@ -1,9 +1,9 @@
 #include "coordinator/control.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <utility>
-
-#include <fmt/ranges.h>
 
 #include "common/crash_point.h"
 #include "coordinator/gate.h"
@@ -291,12 +291,11 @@ CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
     result.status = version.status();
     result.failed_step = "number";
   } else {
-    const CutPlan plan{
-        .version = *version,
-        .head = head_,
-        .full = BaseIsDue(),
-        .even_unchanged = even_unchanged || force_base_,
-        .timeout = timeout};
+    const CutPlan plan{.version = *version,
+                       .head = head_,
+                       .full = BaseIsDue(),
+                       .even_unchanged = even_unchanged || force_base_,
+                       .timeout = timeout};
     result =
         Cut(context_, *session_, plan, &windows_, &edits_, [this] { return GiveUpCut(); }).Run();
   }
@@ -392,8 +391,8 @@ void Control::ObeyGate() {
       !session_.has_value()) {
     return;
   }
-  const Status status = RollBack(VersionId(gate.passed_version()),
-                                 {.keep_positions = rules.rollback_skips});
+  const Status status =
+      RollBack(VersionId(gate.passed_version()), {.keep_positions = rules.rollback_skips});
   if (!status.ok()) {
     Record("rollback_failed", status.ToString(), gate.passed_version());
     Log().error("the gate could not roll back to={} error=\"{}\"",

@@ -104,6 +104,7 @@ class Control {
   std::chrono::nanoseconds retry_at_{0};
   uint32_t tries_in_row_ = 0;  // sessions begun or tried since a cut last went well
   std::optional<std::chrono::nanoseconds> stop_seen_;
+
   struct Rollback {
     rpc::Responder respond;
     VersionId version;

@@ -84,11 +84,7 @@ Coordinator::Coordinator(const Env& env, Options options, std::unique_ptr<StateS
       store_(std::move(store)),
       log_(env.files, options_.log_dir),
       events_(*store_, env.clock),
-      context_{.options = options_,
-               .env = env_,
-               .log = log_,
-               .store = *store_,
-               .events = events_},
+      context_{.options = options_, .env = env_, .log = log_, .store = *store_, .events = events_},
       membership_(options_, env.clock, [this] { queue_.Wake(); }) {}
 
 Coordinator::~Coordinator() {
@@ -199,10 +195,9 @@ void Coordinator::HandleEvents() {
       *server_,
       rpc::Method::kEvents,
       [this](const proto::EventsRequest& request, const Buffer& /*body*/, rpc::Responder respond) {
-        const auto events =
-            events_.Query(request.after(),
-                          {request.kinds().begin(), request.kinds().end()},
-                          request.limit() == 0 ? kMostEvents : request.limit());
+        const auto events = events_.Query(request.after(),
+                                          {request.kinds().begin(), request.kinds().end()},
+                                          request.limit() == 0 ? kMostEvents : request.limit());
         if (!events.ok()) {
           respond(events.status());
           return;
@@ -227,18 +222,17 @@ http::Response Coordinator::AnswerEvents(const http::Request& request) const {
     return http::ErrorResponse(events.status());
   }
   const bool json = request.path == "/events.json";
-  http::Response response{.content_type = json ? "application/x-ndjson"
-                                               : "text/plain; charset=utf-8"};
+  http::Response response{.content_type =
+                              json ? "application/x-ndjson" : "text/plain; charset=utf-8"};
   for (const Event& event : *events) {
-    response.body += json ? ToJson(event) + "\n"
-                          : fmt::format("{} {} {} {}{}\n",
-                                        event.id,
-                                        event.unix_ms,
-                                        event.kind,
-                                        event.version == 0
-                                            ? ""
-                                            : fmt::format("version={} ", event.version),
-                                        event.text);
+    response.body +=
+        json ? ToJson(event) + "\n"
+             : fmt::format("{} {} {} {}{}\n",
+                           event.id,
+                           event.unix_ms,
+                           event.kind,
+                           event.version == 0 ? "" : fmt::format("version={} ", event.version),
+                           event.text);
   }
   return response;
 }

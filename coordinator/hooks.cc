@@ -33,8 +33,7 @@ Status Post(const HookSettings& hook, const std::string& json) {
     host += ":80";
   }
   http::Client client(host, milliseconds(hook.timeout_ms));
-  const auto response =
-      client.Post(path == hook.url.size() ? "/" : hook.url.substr(path), json);
+  const auto response = client.Post(path == hook.url.size() ? "/" : hook.url.substr(path), json);
   if (!response.ok()) {
     return response.status();
   }
@@ -80,7 +79,7 @@ void Hooks::Run(const HookSettings& hook) {
   (void)context_.store.StoreHookPosition(name, told);
   while (!events_.closed()) {
     events_.Await(told);
-    const auto events = events_.Query(std::max<uint64_t>(told, 1) , hook.on, kEventsAtOnce);
+    const auto events = events_.Query(std::max<uint64_t>(told, 1), hook.on, kEventsAtOnce);
     const uint64_t newest = events_.newest();
     if (!events.ok()) {
       Log().error("hook cannot read events error=\"{}\"", events.status().ToString());

@@ -59,8 +59,7 @@ void Housekeeper::Run() {
 StatusOr<std::vector<VersionId>> Housekeeper::Plan() {
   FRESHET_RETURN_IF_ERROR(facts_.Refresh());
   FRESHET_ASSIGN_OR_RETURN(const auto pins, context_.log.Pins());
-  return Removable(
-      facts_.all(), pins, context_.options.retention, context_.env.clock.UnixMillis());
+  return Removable(facts_.all(), pins, context_.options.retention, context_.env.clock.UnixMillis());
 }
 
 // Plans anew for each version: a rollback may have made an old one current in between. False: there

@@ -22,31 +22,31 @@ Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job) {
   const CoordinatorSettings& settings = cluster.coordinator;
   // Several heartbeats fit into the timeout, so that one lost message kills nobody.
   const int64_t heartbeat_ms = std::clamp<int64_t>(settings.member_timeout_ms / 10, 10, 500);
-  return {.log_dir = cluster.log_dir,
-          .state_dir =
-              settings.state_dir.empty() ? cluster.run_dir + "/coordinator" : settings.state_dir,
-          .servers = static_cast<uint32_t>(cluster.ps.hosts.size()),
-          .workers = static_cast<uint32_t>(cluster.worker.hosts.size()),
-          .serving = static_cast<uint32_t>(cluster.serving.hosts.size()),
-          .partition_count = cluster.partition_count,
-          .model = job.model,
-          .bsp = job.training.consistency == Consistency::kBsp,
-          .staleness = job.training.consistency == Consistency::kSsp
-                           ? std::optional(job.training.staleness)
-                           : std::nullopt,
-          .slices = SliceNames(job),
-          .cut_every = milliseconds(settings.cut_every_ms),
-          .base_every = std::max(settings.base_every, 1U),
-          .base_growth = settings.base_growth,
-          .retention = {.keep_versions = settings.keep_versions,
-                        .keep_for_ms = settings.keep_for_ms},
-          .gate = settings.gate,
-          .watermark_every = milliseconds(settings.watermark_every_ms),
-          .hooks = settings.hooks,
-          .heartbeat_every = milliseconds(heartbeat_ms),
-          .member_timeout = milliseconds(settings.member_timeout_ms),
-          .rpc_timeout = milliseconds(settings.rpc_timeout_ms),
-          .restore_timeout = milliseconds(settings.restore_timeout_ms)};
+  return {
+      .log_dir = cluster.log_dir,
+      .state_dir =
+          settings.state_dir.empty() ? cluster.run_dir + "/coordinator" : settings.state_dir,
+      .servers = static_cast<uint32_t>(cluster.ps.hosts.size()),
+      .workers = static_cast<uint32_t>(cluster.worker.hosts.size()),
+      .serving = static_cast<uint32_t>(cluster.serving.hosts.size()),
+      .partition_count = cluster.partition_count,
+      .model = job.model,
+      .bsp = job.training.consistency == Consistency::kBsp,
+      .staleness = job.training.consistency == Consistency::kSsp
+                       ? std::optional(job.training.staleness)
+                       : std::nullopt,
+      .slices = SliceNames(job),
+      .cut_every = milliseconds(settings.cut_every_ms),
+      .base_every = std::max(settings.base_every, 1U),
+      .base_growth = settings.base_growth,
+      .retention = {.keep_versions = settings.keep_versions, .keep_for_ms = settings.keep_for_ms},
+      .gate = settings.gate,
+      .watermark_every = milliseconds(settings.watermark_every_ms),
+      .hooks = settings.hooks,
+      .heartbeat_every = milliseconds(heartbeat_ms),
+      .member_timeout = milliseconds(settings.member_timeout_ms),
+      .rpc_timeout = milliseconds(settings.rpc_timeout_ms),
+      .restore_timeout = milliseconds(settings.restore_timeout_ms)};
 }
 
 }  // namespace freshet::coordinator

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/crash_point.h"
+#include "common/mutant.h"
 #include "coordinator/log.h"
 #include "coordinator/model_check.h"
 #include "coordinator/rollback.h"
@@ -104,7 +105,9 @@ StatusOr<Restored> Recovery::Run(const Session& session) {
   if (!restored.ok()) {
     return GoBack(newest, session.epoch, restored.status());
   }
-  const StatusOr<uint64_t> rows = RestoreServers(session, newest);
+  const bool stale = Mutant("recovery_restores_the_version_before") && restored->head.parent() != 0;
+  const StatusOr<uint64_t> rows =
+      RestoreServers(session, stale ? VersionId(restored->head.parent()) : newest);
   if (!rows.ok()) {
     return GoBack(newest, session.epoch, rows.status());
   }

@@ -22,9 +22,9 @@ struct ChainSize {
 
 // The newest version, as a session begins with it.
 struct Restored {
-  proto::Manifest head;       // its number is 0 if the log is empty
+  proto::Manifest head;  // its number is 0 if the log is empty
   ChainSize chain;
-  uint64_t rows = 0;          // on all servers
+  uint64_t rows = 0;  // on all servers
 };
 
 // Brings a session's members to the newest version: all servers restore, then all workers start.

@@ -44,8 +44,7 @@ StatusOr<VersionId> NewestBefore(const Context& context, int64_t unix_ms) {
       break;  // older ones were removed, or this one is damaged
     }
     const bool has_event_times = manifest->event_time_watermark_ms() != 0;
-    oldest =
-        has_event_times ? manifest->event_time_watermark_ms() : manifest->created_unix_ms();
+    oldest = has_event_times ? manifest->event_time_watermark_ms() : manifest->created_unix_ms();
     if (oldest < unix_ms) {
       return next;
     }

@@ -26,9 +26,9 @@ StatusOr<int> InputOf(const std::string& input) {
     return Unavailable("cannot make a file in /tmp: {}", std::strerror(errno));
   }
   ::unlink(name);
-  const bool written = ::write(file, input.data(), input.size()) ==
-                           static_cast<ssize_t>(input.size()) &&
-                       ::lseek(file, 0, SEEK_SET) == 0;
+  const bool written =
+      ::write(file, input.data(), input.size()) == static_cast<ssize_t>(input.size()) &&
+      ::lseek(file, 0, SEEK_SET) == 0;
   if (!written) {
     ::close(file);
     return Unavailable("cannot write {} bytes to /tmp", input.size());
@@ -57,12 +57,8 @@ StatusOr<pid_t> Spawn(const std::string& command,
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   posix_spawnattr_setpgroup(&attributes, 0);
   pid_t process = 0;
-  const int error = posix_spawn(&process,
-                                "/bin/sh",
-                                &actions,
-                                &attributes,
-                                const_cast<char**>(arguments),
-                                variables.data());
+  const int error = posix_spawn(
+      &process, "/bin/sh", &actions, &attributes, const_cast<char**>(arguments), variables.data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {

@@ -68,9 +68,8 @@ Event ParseEvent(std::string_view key, const std::string& line) {
   std::from_chars(line.data(), line.data() + first, event.unix_ms);
   event.kind = line.substr(first + 1, second - first - 1);
   if (const size_t at = event.kind.find('@'); at != std::string::npos) {
-    std::from_chars(event.kind.data() + at + 1,
-                    event.kind.data() + event.kind.size(),
-                    event.version);
+    std::from_chars(
+        event.kind.data() + at + 1, event.kind.data() + event.kind.size(), event.version);
     event.kind.resize(at);
   }
   event.text = line.substr(second + 1);

@@ -140,8 +140,7 @@ class CommandLine {
                      "Samples never to be learned again: FROM..TO (event times), SLOT=VALUE, or "
                      "SLOT=VALUE@FROM..TO; may be repeated")
         ->type_name("RULE");
-    rollback->add_flag(
-        "--forget-skips", rollback_.forget_skips, "Rules of earlier rollbacks end");
+    rollback->add_flag("--forget-skips", rollback_.forget_skips, "Rules of earlier rollbacks end");
 
     CLI::App* events = Add(&app_, "events", "Shows what happened, or happens", [this] {
       return Online([&] { return ShowEvents(context_, target_, events_); });

@@ -75,14 +75,13 @@ class Chart {
   }
 
   std::string Draw(const std::string& title, const std::string& x_title) {
-    svg_ = fmt::format(
-        R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" )"
-        R"(viewBox="0 0 {0} {1}" font-family="sans-serif" font-size="12">)"
-        "\n"
-        R"(<rect width="{0}" height="{1}" fill="white"/>)"
-        "\n",
-        kWidth,
-        kHeight);
+    svg_ = fmt::format(R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" )"
+                       R"(viewBox="0 0 {0} {1}" font-family="sans-serif" font-size="12">)"
+                       "\n"
+                       R"(<rect width="{0}" height="{1}" fill="white"/>)"
+                       "\n",
+                       kWidth,
+                       kHeight);
     Text(kLeft, kTop - 14, "start", 15, title);
     Text(X(x_.least) + (kWidth - kLeft - kRight) / 2, kHeight - 10, "middle", 12, x_title);
     for (int tick = 0; tick <= kTicks; ++tick) {
@@ -112,12 +111,11 @@ class Chart {
   }
 
   void Stroke(const std::string& points, const char* color, double width) {
-    svg_ += fmt::format(
-        R"(<polyline points="{}" fill="none" stroke="{}" stroke-width="{}"/>)"
-        "\n",
-        points,
-        color,
-        width);
+    svg_ += fmt::format(R"(<polyline points="{}" fill="none" stroke="{}" stroke-width="{}"/>)"
+                        "\n",
+                        points,
+                        color,
+                        width);
   }
 
   void DrawTick(double share) {
@@ -139,11 +137,8 @@ class Chart {
     }
     Stroke(points, color, 1.5);
     const double y = kTop + 18.0 * static_cast<double>(number);
-    Stroke(fmt::format("{:.1f},{:.1f} {:.1f},{:.1f}",
-                       kWidth - kRight + 12,
-                       y,
-                       kWidth - kRight + 32,
-                       y),
+    Stroke(fmt::format(
+               "{:.1f},{:.1f} {:.1f},{:.1f}", kWidth - kRight + 12, y, kWidth - kRight + 32, y),
            color,
            2);
     Text(kWidth - kRight + 38, y + 4, "start", 12, line.name);

@@ -26,30 +26,29 @@ double OrNothing(bool there, double value) {
 
 std::vector<Measure> Measures() {
   using Metrics = proto::VersionMetrics;
-  return {{"auc",
-           "AUC",
-           [](const Metrics& m) { return OrNothing(m.samples() > 0, m.auc()); },
-           [](const Metrics& m) { return OrNothing(m.total_samples() > 0, m.total_auc()); }},
-          {"log_loss",
-           "Log loss",
-           [](const Metrics& m) { return OrNothing(m.samples() > 0, m.log_loss()); },
-           [](const Metrics& m) { return OrNothing(m.total_samples() > 0, m.total_log_loss()); }},
-          {"calibration",
-           "Calibration: predicted over observed",
-           [](const Metrics& m) { return OrNothing(m.samples() > 0, m.calibration()); },
-           [](const Metrics& m) {
-             return OrNothing(m.total_samples() > 0, m.total_calibration());
-           }},
-          {"normalized_entropy",
-           "Normalized entropy",
-           [](const Metrics& m) { return OrNothing(m.samples() > 0, m.normalized_entropy()); },
-           [](const Metrics& m) {
-             return OrNothing(m.total_samples() > 0, m.total_normalized_entropy());
-           }},
-          {"gauc",
-           "GAUC",
-           [](const Metrics& m) { return OrNothing(m.gauc_samples() > 0, m.gauc()); },
-           [](const Metrics& m) { return OrNothing(m.total_gauc_samples() > 0, m.total_gauc()); }}};
+  return {
+      {"auc",
+       "AUC",
+       [](const Metrics& m) { return OrNothing(m.samples() > 0, m.auc()); },
+       [](const Metrics& m) { return OrNothing(m.total_samples() > 0, m.total_auc()); }},
+      {"log_loss",
+       "Log loss",
+       [](const Metrics& m) { return OrNothing(m.samples() > 0, m.log_loss()); },
+       [](const Metrics& m) { return OrNothing(m.total_samples() > 0, m.total_log_loss()); }},
+      {"calibration",
+       "Calibration: predicted over observed",
+       [](const Metrics& m) { return OrNothing(m.samples() > 0, m.calibration()); },
+       [](const Metrics& m) { return OrNothing(m.total_samples() > 0, m.total_calibration()); }},
+      {"normalized_entropy",
+       "Normalized entropy",
+       [](const Metrics& m) { return OrNothing(m.samples() > 0, m.normalized_entropy()); },
+       [](const Metrics& m) {
+         return OrNothing(m.total_samples() > 0, m.total_normalized_entropy());
+       }},
+      {"gauc",
+       "GAUC",
+       [](const Metrics& m) { return OrNothing(m.gauc_samples() > 0, m.gauc()); },
+       [](const Metrics& m) { return OrNothing(m.total_gauc_samples() > 0, m.total_gauc()); }}};
 }
 
 // Empty where there is no number.

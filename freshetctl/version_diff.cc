@@ -25,10 +25,10 @@ struct VariableDiff {
   uint64_t same = 0;
   uint64_t came = 0;
   uint64_t went = 0;
-  uint64_t changed = 0;        // in value
-  uint64_t state_only = 0;     // in optimizer state or metadata alone
-  double squares = 0.0;        // of all differences
-  double largest = 0.0;        // difference of one element
+  uint64_t changed = 0;         // in value
+  uint64_t state_only = 0;      // in optimizer state or metadata alone
+  double squares = 0.0;         // of all differences
+  double largest = 0.0;         // difference of one element
   std::vector<RowChange> most;  // a heap while it is filled: the smallest distance in front
 };
 
@@ -58,8 +58,8 @@ bool SameBeside(const VersionRow& a, const VersionRow& b) {
          a.life == b.life && a.served == b.served;
 }
 
-void Compare(Key key, const VersionRow& before, const VersionRow& after, size_t top,
-             VariableDiff* diff) {
+void Compare(
+    Key key, const VersionRow& before, const VersionRow& after, size_t top, VariableDiff* diff) {
   if (before.values == after.values) {
     ++(SameBeside(before, after) ? diff->same : diff->state_only);
     return;
@@ -169,8 +169,8 @@ Outcome DiffVersions(const Context& context,
   FileSystem& files = context.env.files;
   FRESHET_RETURN_IF_ERROR(CheckLogDirectory(files, log_directory));
   const VersionLog log(files, log_directory);
-  FRESHET_ASSIGN_OR_RETURN(
-      VersionModel before, ReadVersion(files, log, VersionId(options.before), options.variable));
+  FRESHET_ASSIGN_OR_RETURN(VersionModel before,
+                           ReadVersion(files, log, VersionId(options.before), options.variable));
   FRESHET_ASSIGN_OR_RETURN(VersionModel after,
                            ReadVersion(files, log, VersionId(options.after), options.variable));
   std::set<std::string> names;

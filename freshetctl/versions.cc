@@ -122,11 +122,10 @@ std::string NoteOf(const proto::Manifest& manifest, const std::map<VersionId, st
 
 Status CheckParts(FileSystem& files, const VersionLog& log, const proto::Manifest& manifest) {
   for (const proto::PartFile& part : manifest.parts()) {
-    FRESHET_RETURN_IF_ERROR(ReadPart(files,
-                                     log.VersionDirectory(VersionId(manifest.version())),
-                                     part,
-                                     PartColumns::kAll)
-                                .status());
+    FRESHET_RETURN_IF_ERROR(
+        ReadPart(
+            files, log.VersionDirectory(VersionId(manifest.version())), part, PartColumns::kAll)
+            .status());
   }
   return absl::OkStatus();
 }

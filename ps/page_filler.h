@@ -48,12 +48,12 @@ class PageFiller {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Range> ranges_;  // guarded by mutex_
-  Range under_way_;           // guarded by mutex_
-  size_t pauses_ = 0;         // guarded by mutex_
+  std::deque<Range> ranges_;                       // guarded by mutex_
+  Range under_way_;                                // guarded by mutex_
+  size_t pauses_ = 0;                              // guarded by mutex_
   std::chrono::steady_clock::time_point resumes_;  // guarded by mutex_
-  bool stopping_ = false;     // guarded by mutex_
-  std::thread thread_;        // guarded by mutex_
+  bool stopping_ = false;                          // guarded by mutex_
+  std::thread thread_;                             // guarded by mutex_
 };
 
 }  // namespace freshet::ps

@@ -224,7 +224,7 @@ StatusOr<std::shared_ptr<Session>> CurrentSession::Find(uint64_t epoch) const {
   if (session == nullptr) {
     return Aborted("epoch {}: this server is not restored yet", epoch);
   }
-  if (epoch < session->epoch().value() && !Mutant("ps_accepts_old_epochs")) {
+  if (epoch < session->epoch().value()) {
     return Aborted("epoch {} is over, {} began", epoch, session->epoch().value());
   }
   if (epoch > session->epoch().value()) {

@@ -96,8 +96,8 @@ class Session {
   Status closed_;  // not OK: why
   std::shared_ptr<const proto::ModelSpec> model_;
   AppliedPushes applied_;
-  StepGate gate_;                      // of bsp
-  std::optional<StalenessGate> stale_;  // in ssp only
+  StepGate gate_;                          // of bsp
+  std::optional<StalenessGate> stale_;     // in ssp only
   std::atomic<uint64_t> oldest_step_ = 0;  // of stale_, for those who do not have the lock
 };
 

@@ -23,8 +23,7 @@ class StalenessGate {
   static constexpr uint32_t kMaxHeldPulls = 64;
   static constexpr uint64_t kNobodyPushes = UINT64_MAX;
 
-  StalenessGate(uint32_t workers, uint64_t staleness)
-      : staleness_(staleness), workers_(workers) {}
+  StalenessGate(uint32_t workers, uint64_t staleness) : staleness_(staleness), workers_(workers) {}
 
   // The worker has pushed the step. Steps may come out of order, when a push was repeated.
   void Pushed(uint32_t worker, uint64_t step);

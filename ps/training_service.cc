@@ -68,7 +68,7 @@ struct TrainingService::PullWork {
   SplitPayload split;
   std::vector<uint32_t> threads;  // the owner threads at work
   bool in_flight = false;         // counted in pulls_in_flight_
-  Buffer answer;  // float32
+  Buffer answer;                  // float32
   uint64_t oldest_step = 0;
 
   uint64_t dense_floats() const {
@@ -112,9 +112,9 @@ namespace {
 
 // From a message, which may say anything.
 Status CheckType(proto::ValueType type) {
-  return proto::ValueType_IsValid(type) ? absl::OkStatus()
-                                        : InvalidArgument("there is no value type {}",
-                                                          static_cast<int>(type));
+  return proto::ValueType_IsValid(type)
+             ? absl::OkStatus()
+             : InvalidArgument("there is no value type {}", static_cast<int>(type));
 }
 
 // A payload whose gradients have 16 bits, with float32 in their place.
@@ -129,8 +129,8 @@ StatusOr<Buffer> DecodePush(const proto::ModelSpec& model,
       return InvalidArgument("there is no embedding variable {}", run.variable());
     }
     keys += run.keys();
-    rows += uint64_t{run.keys()} *
-            model.embedding_variables(static_cast<int>(run.variable())).dim();
+    rows +=
+        uint64_t{run.keys()} * model.embedding_variables(static_cast<int>(run.variable())).dim();
   }
   for (const uint32_t variable : request.dense()) {
     if (variable >= static_cast<uint32_t>(model.dense_variables_size())) {
@@ -149,10 +149,8 @@ StatusOr<Buffer> DecodePush(const proto::ModelSpec& model,
   Buffer decoded(key_bytes + (rows + dense) * sizeof(float) + count_bytes);
   std::memcpy(decoded.data(), payload.data(), key_bytes);
   const std::span<float> floats = decoded.as<float>(key_bytes, rows + dense);
-  DecodeFloats(payload.data() + key_bytes,
-               request.gradients(),
-               floats.first(rows),
-               floats.subspan(rows));
+  DecodeFloats(
+      payload.data() + key_bytes, request.gradients(), floats.first(rows), floats.subspan(rows));
   std::memcpy(decoded.data() + key_bytes + floats.size_bytes(),
               payload.data() + key_bytes + wire,
               count_bytes);

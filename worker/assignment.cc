@@ -1,8 +1,9 @@
 #include "worker/assignment.h"
-#include "common/mutant.h"
 
 #include <algorithm>
 #include <utility>
+
+#include "common/mutant.h"
 
 namespace freshet::worker {
 

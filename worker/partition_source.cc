@@ -35,8 +35,8 @@ StatusOr<std::unique_ptr<PartitionSource>> PartitionSource::Open(Stream& stream,
     FRESHET_ASSIGN_OR_RETURN(
         dead_letters, DeadLetters::Open(*rules.files, rules.dead_letters, name, from.offset));
   }
-  std::unique_ptr<PartitionSource> source(new PartitionSource(
-      feed, clock, metrics, name, from, rules, std::move(dead_letters)));
+  std::unique_ptr<PartitionSource> source(
+      new PartitionSource(feed, clock, metrics, name, from, rules, std::move(dead_letters)));
   if (!from.finished) {
     FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<PartitionReader> reader,
                              stream.Open(name, from.offset));
@@ -131,8 +131,7 @@ Status PartitionSource::AddBad(uint64_t begin,
                MessageOf(problem));
   }
   if (dead_letters_ != nullptr) {
-    FRESHET_RETURN_IF_ERROR(
-        dead_letters_->Add(begin, MessageOf(problem), block_->BytesOf(record)));
+    FRESHET_RETURN_IF_ERROR(dead_letters_->Add(begin, MessageOf(problem), block_->BytesOf(record)));
   }
   return CheckBadShare(problem);
 }

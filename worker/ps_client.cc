@@ -40,10 +40,12 @@ PsClient::PsClient(const Env& env,
     : model_(model),
       options_(std::move(options)),
       partitions_(options_.partition_count, static_cast<uint32_t>(options_.servers.size())),
-      messages_(model_, partitions_, {.epoch = options_.epoch,
-                .worker = options_.worker,
-                .values = options_.values,
-                .gradients = options_.gradients}),
+      messages_(model_,
+                partitions_,
+                {.epoch = options_.epoch,
+                 .worker = options_.worker,
+                 .values = options_.values,
+                 .gradients = options_.gradients}),
       metrics_(metrics),
       retrier_(env.clock, options_.timeout_of_a_try, metrics) {
   for (const std::string& address : options_.servers) {
@@ -123,14 +125,12 @@ Status PsClient::CheckStaleness(const rpc::Message& answer, const Step& step) {
   }
   FRESHET_ASSIGN_OR_RETURN(const auto response, rpc::ParseHead<proto::PullResponse>(answer));
   const uint64_t before = step.number - 1;
-  const uint64_t behind =
-      response.oldest_step() < before ? before - response.oldest_step() : 0;
+  const uint64_t behind = response.oldest_step() < before ? before - response.oldest_step() : 0;
   metrics_.staleness.Observe(static_cast<double>(behind));
   if (behind > *options_.staleness) {
     metrics_.stale_pulls.Increment();
-    return Internal("the rows lack pushes of {} steps, at most {} are allowed",
-                    behind,
-                    *options_.staleness);
+    return Internal(
+        "the rows lack pushes of {} steps, at most {} are allowed", behind, *options_.staleness);
   }
   return absl::OkStatus();
 }

@@ -18,8 +18,7 @@ StatusOr<ScoreGroups> ScoreGroups::Make(const EvaluationSettings& settings,
     std::vector<Feature> features;
     FRESHET_RETURN_IF_ERROR(mapper.Map(slot, slice.value, &features));
     for (const Feature& feature : features) {
-      groups.slices_.push_back(
-          {.slot = feature.slot, .key = feature.key, .bit = uint32_t{1} << i});
+      groups.slices_.push_back({.slot = feature.slot, .key = feature.key, .bit = uint32_t{1} << i});
     }
   }
   return groups;

@@ -11,10 +11,9 @@ bool Matches(const proto::SkipRule& rule, const Sample& sample) {
     return false;
   }
   return !rule.by_feature() ||
-         std::any_of(
-             sample.features.begin(), sample.features.end(), [&](const Feature& feature) {
-               return feature.slot == rule.slot() && feature.key == rule.key();
-             });
+         std::any_of(sample.features.begin(), sample.features.end(), [&](const Feature& feature) {
+           return feature.slot == rule.slot() && feature.key == rule.key();
+         });
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace freshet::worker {
 class SkipRules {
  public:
   SkipRules() = default;
+
   explicit SkipRules(std::vector<proto::SkipRule> rules) : rules_(std::move(rules)) {}
 
   // A rule that is in force names the sample.

@@ -15,9 +15,9 @@ struct GateRules {
   std::optional<double> min_calibration = {};
   std::optional<double> max_calibration = {};
   std::optional<double> max_bad_rows = {};  // share of the rows written, 0 to 1
-  float row_limit = 0.0F;              // a row with a value beyond it is bad; 0: none
-  uint32_t rollback_after = 0;         // so many failed verdicts in a row; 0: never
-  bool rollback_skips = true;          // what was learned since is not learned again
+  float row_limit = 0.0F;                   // a row with a value beyond it is bad; 0: none
+  uint32_t rollback_after = 0;              // so many failed verdicts in a row; 0: never
+  bool rollback_skips = true;               // what was learned since is not learned again
 };
 
 }  // namespace freshet

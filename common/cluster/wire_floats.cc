@@ -88,9 +88,8 @@ void DecodeFloats(const std::byte* from,
                   std::span<float> row_floats,
                   std::span<float> dense_floats) {
   if (!dense_floats.empty()) {
-    std::memcpy(dense_floats.data(),
-                from + RowBytes(row_floats.size(), type),
-                dense_floats.size_bytes());
+    std::memcpy(
+        dense_floats.data(), from + RowBytes(row_floats.size(), type), dense_floats.size_bytes());
   }
   if (row_floats.empty()) {
     return;

@@ -230,8 +230,7 @@ std::vector<proto::Slot> ReadSlots(const ConfigSection& root,
   const std::vector<ConfigSection> sections = root.Sections("slots");
   for (const ConfigSection& section : sections) {
     ReadSlotRules(section, static_cast<uint32_t>(slots.size()), rules);
-    const bool is_cross =
-        format.kind != SampleFormat::Kind::kLibsvm && section.Has("cross");
+    const bool is_cross = format.kind != SampleFormat::Kind::kLibsvm && section.Has("cross");
     slots.push_back(is_cross ? ReadCross(section) : ReadSlot(section, format));
     if (!names.insert(slots.back().name()).second) {
       section.Fail("name",

@@ -17,7 +17,7 @@ struct Score {
   float log_loss = 0.0F;  // of the sample alone
   float label = 0.0F;
   float weight = 1.0F;
-  uint32_t slices = 0;       // a bit for each slice that it belongs to
+  uint32_t slices = 0;            // a bit for each slice that it belongs to
   std::optional<Key> group = {};  // for GAUC
 };
 

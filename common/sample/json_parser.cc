@@ -139,8 +139,7 @@ class JsonParser final : public SampleParser {
     }
     FRESHET_ASSIGN_OR_RETURN(const std::string_view text, TextOf(*value));
     double weight = 0.0;
-    if (!ParseNumber(text, &weight) || weight < 0.0 ||
-        !std::isfinite(static_cast<float>(weight))) {
+    if (!ParseNumber(text, &weight) || weight < 0.0 || !std::isfinite(static_cast<float>(weight))) {
       return InvalidArgument("the weight must be a number of at least 0, got {}", Excerpt(text));
     }
     sample->weight = static_cast<float>(weight);

@@ -47,8 +47,7 @@ class LibsvmParser final : public SampleParser {
     }
     FRESHET_ASSIGN_OR_RETURN(sample->label, label_rule_.Read(label));
     for (std::string_view word = NextWord(&rest); !word.empty(); word = NextWord(&rest)) {
-      FRESHET_RETURN_IF_ERROR(has_fields_ ? AddOfField(word, sample)
-                                          : AddFeature(0, word, sample));
+      FRESHET_RETURN_IF_ERROR(has_fields_ ? AddOfField(word, sample) : AddFeature(0, word, sample));
     }
     if (mapper_.has_crosses()) {
       mapper_.AddCrosses(0, &sample->features);

@@ -150,9 +150,8 @@ class Reader final : public DecompressedFile {
         taken_ += end_;
       }
       const bool input_ended = begin_ == end_;
-      const auto progress =
-          decoder_->Decode(std::span<const std::byte>(input_).subspan(begin_, end_ - begin_),
-                           into.subspan(got));
+      const auto progress = decoder_->Decode(
+          std::span<const std::byte>(input_).subspan(begin_, end_ - begin_), into.subspan(got));
       if (!progress.ok()) {
         return Annotate(progress.status(), fmt::format("{}, near byte {}", path_, taken_));
       }

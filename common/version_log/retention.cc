@@ -1,7 +1,8 @@
 #include "common/version_log/retention.h"
-#include "common/mutant.h"
 
 #include <set>
+
+#include "common/mutant.h"
 
 namespace freshet {
 namespace {
@@ -56,8 +57,7 @@ std::vector<VersionId> Removable(const std::map<VersionId, VersionFact>& version
   // From the newest: what a version needs has a smaller number.
   for (auto it = versions.rbegin(); it != versions.rend(); ++it, ++newer) {
     const auto& [version, fact] = *it;
-    const bool young =
-        fact.readable && now_unix_ms - fact.created_unix_ms < retention.keep_for_ms;
+    const bool young = fact.readable && now_unix_ms - fact.created_unix_ms < retention.keep_for_ms;
     const bool keep = newer < retention.keep_versions || young || pins.contains(version) ||
                       needed.contains(version) || version < all_before;
     if (!keep) {

@@ -19,7 +19,7 @@ struct Retention {
 
 // What the rules ask about a version.
 struct VersionFact {
-  VersionId needs = {};  // the version that it adds to, or equals; 0: none
+  VersionId needs = {};   // the version that it adds to, or equals; 0: none
   VersionId served = {};  // what serving is kept at by the gate; 0: nothing
   int64_t created_unix_ms = 0;
   uint64_t bytes = 0;     // of its parts

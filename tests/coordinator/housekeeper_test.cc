@@ -21,8 +21,7 @@ Response Ask(FakeCluster& cluster, rpc::Method method, const Request& request) {
 std::vector<uint64_t> Collect(FakeCluster& cluster, bool dry_run) {
   proto::CollectRequest request;
   request.set_dry_run(dry_run);
-  const auto response =
-      Ask<proto::CollectResponse>(cluster, rpc::Method::kCollect, request);
+  const auto response = Ask<proto::CollectResponse>(cluster, rpc::Method::kCollect, request);
   return {response.versions().begin(), response.versions().end()};
 }
 
@@ -81,8 +80,7 @@ TEST_CASE("what happens can be asked for, by kind and from an event on", "[coord
   CHECK(Ask<proto::EventsResponse>(cluster, rpc::Method::kEvents, request).events_size() == 1);
 
   const auto get = [&](const std::string& path, const std::string& query) {
-    return cluster.coordinator->Answer(
-        {.method = "GET", .path = path, .query = query, .body = ""});
+    return cluster.coordinator->Answer({.method = "GET", .path = path, .query = query, .body = ""});
   };
   CHECK(get("/events.json", "kind=rolled_back").body.find("\"version\":\"2\"") !=
         std::string::npos);

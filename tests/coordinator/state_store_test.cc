@@ -55,8 +55,7 @@ TEST_CASE("the newest events are kept, in order, across opening again", "[coordi
   }
   const auto store = StateStore::Open(folder.path()).value();
   REQUIRE(
-      store
-          ->Record({.unix_ms = -3, .kind = "epoch", .version = 12, .text = "a text with spaces"})
+      store->Record({.unix_ms = -3, .kind = "epoch", .version = 12, .text = "a text with spaces"})
           .ok());
   const auto few = store->NewestEvents(2, Any).value();
   REQUIRE(few.size() == 2);

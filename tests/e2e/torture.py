@@ -35,6 +35,14 @@ TICK_S = 0.04
 FINISH_LIMIT_S = 90
 
 
+def wide_lines(seed):
+    """Lines with so many different values that their rows do not fit into a small memory."""
+    chance = random.Random(seed)
+    for number in range(10**9):
+        yield (f"u{chance.randrange(60_000)},i{chance.randrange(60_000)},{number % 2},"
+               f"{1_600_000_000 + number // 10}\n")
+
+
 class Shape:
     """What a round's cluster is."""
 
@@ -91,7 +99,8 @@ class Round:
         with self.environment(), self.shape.cluster() as cluster:
             self.cluster = cluster
             self.writer = StreamWriter(cluster.stream, max(2, self.shape.workers))
-            self.lines = make_lines(10**9, seed=self.seed, users=400, items=150)
+            self.lines = (wide_lines(self.seed) if self.shape.tiers else
+                          make_lines(10**9, seed=self.seed, users=400, items=150))
             self.writer.append(next(self.lines) for _ in range(1000))
             self.start()
             try:
@@ -133,8 +142,11 @@ class Round:
     def feed_for(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.writer.append(next(self.lines) for _ in range(LINES_PER_TICK))
+            self.writer.append(next(self.lines) for _ in range(self.lines_per_tick()))
             time.sleep(TICK_S)
+
+    def lines_per_tick(self):
+        return LINES_PER_TICK * (10 if self.shape.tiers else 1)
 
     # ---- what is done to the cluster
 

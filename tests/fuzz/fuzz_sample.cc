@@ -51,10 +51,9 @@ std::vector<std::unique_ptr<SampleParser>> MakeParsers() {
   SampleFormat json = plain;
   json.kind = SampleFormat::Kind::kJson;
   std::vector<std::unique_ptr<SampleParser>> parsers;
-  for (const SampleFormat& format :
-       {plain, quoted, wide, wide_quoted, libsvm, libffm, json}) {
-    const bool all_kinds = format.kind == SampleFormat::Kind::kDelimited ||
-                           format.kind == SampleFormat::Kind::kJson;
+  for (const SampleFormat& format : {plain, quoted, wide, wide_quoted, libsvm, libffm, json}) {
+    const bool all_kinds =
+        format.kind == SampleFormat::Kind::kDelimited || format.kind == SampleFormat::Kind::kJson;
     auto parser = MakeSampleParser(format, MapperOf(all_kinds));
     FRESHET_CHECK(parser.ok());
     parsers.push_back(*std::move(parser));

@@ -1,7 +1,7 @@
 #include "ps/page_filler.h"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <random>
 #include <vector>
 

@@ -1,7 +1,7 @@
 #include "ps/staleness_gate.h"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <random>
 #include <vector>
 

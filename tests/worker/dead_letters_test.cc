@@ -20,12 +20,11 @@ TEST_CASE("a dead letter says what, where and why", "[worker]") {
     REQUIRE(letters->Add(10, "no \"label\"", "a,\xff\tb\\").ok());
     REQUIRE(letters->Add(20, "short", "").ok());
   }
-  CHECK(FileText(path) ==
-        R"({"partition":"part-0.csv","offset":10,"reason":"no \"label\"",)"
-        R"("record":"a,\u00ff\u0009b\\"})"
-        "\n"
-        R"({"partition":"part-0.csv","offset":20,"reason":"short","record":""})"
-        "\n");
+  CHECK(FileText(path) == R"({"partition":"part-0.csv","offset":10,"reason":"no \"label\"",)"
+                          R"("record":"a,\u00ff\u0009b\\"})"
+                          "\n"
+                          R"({"partition":"part-0.csv","offset":20,"reason":"short","record":""})"
+                          "\n");
   // A session that begins before the second one finds it again.
   {
     auto letters =

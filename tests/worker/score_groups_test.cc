@@ -26,8 +26,8 @@ TEST_CASE("a sample belongs to the slices whose feature it has, and to its group
   CHECK(!groups.empty());
   CHECK(ScoreGroups::Make({}, model)->empty());
   BatchBuilder builder(1);
-  for (const auto& [user, device] : {std::pair("u1", "phone"), std::pair("u2", "desk"),
-                                     std::pair("", "phone")}) {
+  for (const auto& [user, device] :
+       {std::pair("u1", "phone"), std::pair("u2", "desk"), std::pair("", "phone")}) {
     Sample sample;
     REQUIRE(mapper.Map(0, user, &sample.features).ok());
     REQUIRE(mapper.Map(1, device, &sample.features).ok());

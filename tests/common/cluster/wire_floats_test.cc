@@ -22,7 +22,8 @@ std::vector<float> Normal(size_t count, uint64_t seed) {
 
 TEST_CASE("floats on the wire come back, rows to half precision and dense ones exactly",
           "[cluster]") {
-  for (const auto& [type, error] : {std::pair(proto::F32, 0.0), std::pair(proto::F16, 0x1p-11),
+  for (const auto& [type, error] : {std::pair(proto::F32, 0.0),
+                                    std::pair(proto::F16, 0x1p-11),
                                     std::pair(proto::BF16, 0x1p-8)}) {
     for (const size_t rows : {0U, 1U, 2U, 1023U, 5000U}) {
       const std::vector<float> row_floats = Normal(rows, rows);

@@ -50,13 +50,12 @@ TEST_CASE("json members are values, and hash as they are written", "[sample]") {
   CHECK(sample.label == 1.0F);
   CHECK(sample.weight == 2.0F);
   CHECK(sample.event_time_ms == 1500);
-  CHECK(KeysOf(sample.features) ==
-        std::vector<freshet::Key>{KeyOf("user.id", "4711.0"),
-                                  KeyOf("city", "Köln"),
-                                  KeyOf("tags", "a"),
-                                  KeyOf("tags", "b"),
-                                  KeyOf("tags", "3"),
-                                  KeyOf("age", "1")});
+  CHECK(KeysOf(sample.features) == std::vector<freshet::Key>{KeyOf("user.id", "4711.0"),
+                                                             KeyOf("city", "Köln"),
+                                                             KeyOf("tags", "a"),
+                                                             KeyOf("tags", "b"),
+                                                             KeyOf("tags", "3"),
+                                                             KeyOf("age", "1")});
   // Nothing of it stays.
   REQUIRE(parser->Parse(R"({"click":0,"event":{"time":0},"tags":null,"user":7})", &sample).ok());
   CHECK(sample.label == 0.0F);

@@ -99,9 +99,8 @@ TEST_CASE("retention: an old base and its deltas go when a newer base carries al
   Facts facts;
   for (uint64_t version = 1; version <= 6; ++version) {
     const bool base = version == 1 || version == 4;
-    facts[VersionId(version)] = {.needs = VersionId(base ? 0 : version - 1),
-                                 .created_unix_ms = 0,
-                                 .readable = true};
+    facts[VersionId(version)] = {
+        .needs = VersionId(base ? 0 : version - 1), .created_unix_ms = 0, .readable = true};
   }
   const Retention three{.keep_versions = 3, .keep_for_ms = 0};
   CHECK(Removable(facts, {}, three, kNow) ==
