@@ -339,15 +339,23 @@ Status EmbeddingTable::Load(const EmbeddingRows& rows,
   while (!picked.empty()) {
     const auto block = picked.first(std::min(picked.size(), kLoadRows));
     picked = picked.subspan(block.size());
+    std::vector<Key> keys(block.size());
+    std::transform(
+        block.begin(), block.end(), keys.begin(), [&](uint32_t i) { return rows.keys[i]; });
     if (has_cold()) {
-      std::vector<Key> keys(block.size());
-      std::transform(
-          block.begin(), block.end(), keys.begin(), [&](uint32_t i) { return rows.keys[i]; });
       FRESHET_RETURN_IF_ERROR(EraseUnmarked(keys));
     }
-    for (const uint32_t i : block) {
-      SetRow(rows, i);
-    }
+    ForEachBlock(
+        index_,
+        keys,
+        [this](RowSlot slot) { rows_.PrefetchRow(slot); },
+        [&](size_t begin, std::span<const Key> some, std::span<const RowSlot> slots) {
+          for (size_t i = 0; i < some.size(); ++i) {
+            // Looked for again: a file that has a key twice must not make two rows of it.
+            const RowSlot found = slots[i] == kNoRow ? index_.Find(some[i]) : slots[i];
+            SetRow(rows, block[begin + i], found == kNoRow ? MakeSlot(some[i]) : found);
+          }
+        });
     FRESHET_RETURN_IF_ERROR(make_room());
   }
   clock_.step = std::max(clock_.step, rows.clock.step);
@@ -355,10 +363,7 @@ Status EmbeddingTable::Load(const EmbeddingRows& rows,
   return admission_ ? admission_->Load(rows, owns) : absl::OkStatus();
 }
 
-void EmbeddingTable::SetRow(const EmbeddingRows& rows, uint32_t row) {
-  const Key key = rows.keys[row];
-  const RowSlot found = index_.Find(key);
-  const RowSlot slot = found == kNoRow ? MakeSlot(key) : found;
+void EmbeddingTable::SetRow(const EmbeddingRows& rows, uint32_t row, RowSlot slot) {
   if (cold_) {
     referenced_.Clear(slot);
   }

@@ -183,6 +183,9 @@ class EmbeddingTable {
   // Not committed: the rows and tombstones of the cut go into the next one.
   void EndCut(bool committed);
 
+  // So many rows are about to be loaded, as far as one can tell. Only while the table is empty.
+  void Reserve(size_t rows) { index_.Reserve(rows); }
+
   // From a version: deletes `tombstones`, then sets the rows at `picked` of `rows`, whose columns
   // have this table's widths. They are clean. What admission counted is taken for keys that `owns`
   // says are ours. `make_room` is called between blocks of rows, and may demote.
@@ -252,7 +255,7 @@ class EmbeddingTable {
                     std::span<const RowSlot> slots,
                     std::span<const float* const> gradients,
                     uint64_t step);
-  void SetRow(const EmbeddingRows& rows, uint32_t row);
+  void SetRow(const EmbeddingRows& rows, uint32_t row, RowSlot slot);
 
   // Of the rows on disk.
   bool has_cold() const { return cold_ && cold_->rows() > 0; }

@@ -133,6 +133,12 @@ Status RestoreService::LoadParts(const Session& session,
     shard.Declare(model);
     return absl::OkStatus();
   }));
+  FRESHET_ASSIGN_OR_RETURN(const uint64_t rows, RowsOfBase(version));
+  FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
+    shard.Reserve(rows /
+                  (uint64_t{session.ownership().partitions().server_count()} * owners_.size()));
+    return absl::OkStatus();
+  }));
   const auto load_part = [&](const proto::Manifest& manifest, const PartContents& contents) {
     if (Status closed = session.CheckNotClosed(); !closed.ok()) {
       return closed;
@@ -142,6 +148,18 @@ Status RestoreService::LoadParts(const Session& session,
         fmt::format("version {}", manifest.version()));
   };
   return ForEachPart(files_, log_, version, PartColumns::kAll, load_part);
+}
+
+// Of all servers.
+StatusOr<uint64_t> RestoreService::RowsOfBase(VersionId version) const {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log_.Chain(version));
+  uint64_t rows = 0;
+  if (!chain.empty()) {
+    for (const proto::PartFile& part : chain.front().parts()) {
+      rows += part.rows();
+    }
+  }
+  return rows;
 }
 
 // Of the last manifest of the chain: a rollback has no model of its own. Null: a rollback to

@@ -38,6 +38,7 @@ class RestoreService {
   void Run(const std::shared_ptr<Session>& session, VersionId version, rpc::Responder respond);
   Status Load(const std::shared_ptr<Session>& session, VersionId version);
   Status LoadParts(const Session& session, const proto::ModelSpec& model, VersionId version);
+  StatusOr<uint64_t> RowsOfBase(VersionId version) const;
   StatusOr<std::shared_ptr<const proto::ModelSpec>> ModelOf(VersionId version) const;
 
   CurrentSession& current_;

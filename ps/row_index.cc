@@ -259,6 +259,17 @@ std::optional<RowIndex::Position> RowIndex::FindCell(const Place& place) const {
 
 // ---- change
 
+void RowIndex::Reserve(size_t keys) {
+  FRESHET_CHECK(size_ == 0 && !growing());
+  const uint64_t buckets = keys * 100 / (kCells * kRoomPercent) + 1;
+  if (buckets <= std::max(layout().buckets, kFirstBuckets)) {
+    return;
+  }
+  layouts_[0] = Layout(buckets);
+  cells_.Resize(buckets + kFurthest + 1);
+  cells_.FillAhead(0, cells_.size());
+}
+
 void RowIndex::Insert(Key key, RowSlot slot) {
   if (layout().buckets == 0) {
     layouts_[0] = Layout(kFirstBuckets);

@@ -70,6 +70,14 @@ bool Shard::OwnsKey(Key key) const {
   return ownership_->OwnsPartition(partition) && ownership_->ThreadOf(partition) == thread_;
 }
 
+void Shard::Reserve(size_t rows) {
+  // With a disk tier most rows do not stay in memory; with several variables nobody knows whose
+  // rows they are.
+  if (storage_.store == nullptr && embeddings_.size() == 1) {
+    embeddings_.front()->Reserve(rows);
+  }
+}
+
 Status Shard::Load(const PartContents& contents) {
   for (const EmbeddingRows& rows : contents.embeddings) {
     FRESHET_RETURN_IF_ERROR(LoadEmbedding(rows));

@@ -162,14 +162,20 @@ proto::Slot ReadCross(const ConfigSection& section) {
   return slot;
 }
 
+std::vector<std::string> NamesOf(const std::vector<proto::Slot>& slots) {
+  std::vector<std::string> names;
+  names.reserve(slots.size());
+  for (const proto::Slot& slot : slots) {
+    names.push_back(slot.name());
+  }
+  return names;
+}
+
 // What it crosses is there, is no cross, and of its side.
 void CheckCross(const ConfigSection& section,
                 const proto::Slot& cross,
                 const std::vector<proto::Slot>& slots) {
-  std::vector<std::string> names;
-  for (const proto::Slot& slot : slots) {
-    names.push_back(slot.name());
-  }
+  const std::vector<std::string> names = NamesOf(slots);
   for (const std::string& name : cross.cross()) {
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
@@ -320,10 +326,7 @@ void ReadSlotName(const ConfigSection& section,
                   const std::vector<proto::Slot>& slots,
                   std::string* slot) {
   section.Optional(key, slot);
-  std::vector<std::string> names;
-  for (const proto::Slot& known : slots) {
-    names.push_back(known.name());
-  }
+  const std::vector<std::string> names = NamesOf(slots);
   if (section.Has(key) && std::find(names.begin(), names.end(), *slot) == names.end()) {
     section.Fail(key, fmt::format("names no slot: '{}'; {}", *slot, Suggestion(*slot, names)));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <utility>
 
@@ -295,12 +296,27 @@ Status ForEachPart(FileSystem& files,
                    PartColumns columns,
                    const std::function<Status(const proto::Manifest&, PartContents)>& apply) {
   FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(version));
+  std::vector<std::pair<const proto::Manifest*, const proto::PartFile*>> parts;
   for (const proto::Manifest& manifest : chain) {
-    const std::string folder = log.VersionDirectory(VersionId(manifest.version()));
     for (const proto::PartFile& part : manifest.parts()) {
-      FRESHET_ASSIGN_OR_RETURN(PartContents contents, ReadPart(files, folder, part, columns));
-      FRESHET_RETURN_IF_ERROR(apply(manifest, std::move(contents)));
+      parts.emplace_back(&manifest, &part);
     }
+  }
+  // The next part is read and checked while `apply` is at work.
+  const auto read = [&](size_t i) {
+    return std::async(std::launch::async, [&, i] {
+      const auto& [manifest, part] = parts[i];
+      return ReadPart(files, log.VersionDirectory(VersionId(manifest->version())), *part, columns);
+    });
+  };
+  std::future<StatusOr<PartContents>> next;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    StatusOr<PartContents> contents = i == 0 ? read(0).get() : next.get();
+    if (i + 1 < parts.size()) {
+      next = read(i + 1);
+    }
+    FRESHET_RETURN_IF_ERROR(contents.status());
+    FRESHET_RETURN_IF_ERROR(apply(*parts[i].first, *std::move(contents)));
   }
   return absl::OkStatus();
 }

@@ -92,7 +92,7 @@ class VersionLog {
 };
 
 // Loads each part of the chain of `version` in order; `apply` gets the contents and the manifest
-// they belong to. Stops at the first error.
+// they belong to. Stops at the first error. A part is read ahead, on another thread.
 Status ForEachPart(FileSystem& files,
                    const VersionLog& log,
                    VersionId version,

@@ -30,7 +30,7 @@ from waiting import Deadline
 CRASH_POINTS = ("after_epoch", "after_restore", "after_hold", "after_pause", "after_cut",
                 "after_resume", "before_manifest", "after_manifest", "before_rollback_manifest",
                 "after_rollback_manifest", "before_retire", "after_retire", "after_remove")
-LINES_PER_TICK = 60
+LINES_PER_TICK = 300
 TICK_S = 0.04
 FINISH_LIMIT_S = 90
 
@@ -146,7 +146,7 @@ class Round:
             time.sleep(TICK_S)
 
     def lines_per_tick(self):
-        return LINES_PER_TICK * (10 if self.shape.tiers else 1)
+        return LINES_PER_TICK * (2 if self.shape.tiers else 1)
 
     # ---- what is done to the cluster
 
