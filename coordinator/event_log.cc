@@ -8,6 +8,16 @@
 
 namespace freshet::coordinator {
 
+namespace {
+
+StateStore::Wanted Wanted(const std::vector<std::string>& kinds) {
+  return [&kinds](const Event& event) {
+    return kinds.empty() || std::find(kinds.begin(), kinds.end(), event.kind) != kinds.end();
+  };
+}
+
+}  // namespace
+
 void EventLog::Record(const std::string& kind, uint64_t version, const std::string& text) {
   const std::lock_guard lock(mutex_);
   const Status status = store_.Record(
@@ -21,10 +31,13 @@ void EventLog::Record(const std::string& kind, uint64_t version, const std::stri
 StatusOr<std::vector<Event>> EventLog::Query(uint64_t after,
                                              const std::vector<std::string>& kinds,
                                              size_t limit) const {
-  const auto wanted = [&](const Event& event) {
-    return kinds.empty() || std::find(kinds.begin(), kinds.end(), event.kind) != kinds.end();
-  };
-  return after == 0 ? store_.NewestEvents(limit, wanted) : store_.EventsAfter(after, limit, wanted);
+  return after == 0 ? store_.NewestEvents(limit, Wanted(kinds)) : After(after, kinds, limit);
+}
+
+StatusOr<std::vector<Event>> EventLog::After(uint64_t after,
+                                             const std::vector<std::string>& kinds,
+                                             size_t limit) const {
+  return store_.EventsAfter(after, limit, Wanted(kinds));
 }
 
 uint64_t EventLog::newest() const {

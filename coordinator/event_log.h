@@ -28,6 +28,11 @@ class EventLog {
                                      const std::vector<std::string>& kinds,
                                      size_t limit) const;
 
+  // The first events with an id above `after`, also if that is 0.
+  StatusOr<std::vector<Event>> After(uint64_t after,
+                                     const std::vector<std::string>& kinds,
+                                     size_t limit) const;
+
   // The largest id so far; 0: none.
   uint64_t newest() const;
 

@@ -79,8 +79,8 @@ void Hooks::Run(const HookSettings& hook) {
   (void)context_.store.StoreHookPosition(name, told);
   while (!events_.closed()) {
     events_.Await(told);
-    const auto events = events_.Query(std::max<uint64_t>(told, 1), hook.on, kEventsAtOnce);
     const uint64_t newest = events_.newest();
+    const auto events = events_.After(told, hook.on, kEventsAtOnce);
     if (!events.ok()) {
       Log().error("hook cannot read events error=\"{}\"", events.status().ToString());
       return;

@@ -60,7 +60,8 @@ class RowIndex {
   // kNoRow if the key is not there.
   RowSlot Find(Key key) const;
 
-  // Room for so many keys, so that the table need not grow on the way there. Only while it is empty.
+  // Room for so many keys, so that the table need not grow on the way there. Only while it is
+  // empty.
   void Reserve(size_t keys);
 
   // The key is not there yet. `slot` is below the largest number of keys that there ever were.

@@ -66,8 +66,8 @@ class Shard {
   // The clock of the stream, as a push says it, for every embedding variable. Before its rows.
   Status Advance(const StreamClock& clock);
 
-  // About so many rows of each variable are about to be loaded. The model is declared, and no row is
-  // there yet.
+  // About so many rows of each variable are about to be loaded. The model is declared, and no row
+  // is there yet.
   void Reserve(size_t rows);
 
   // Loads what this shard owns of a part; keys of others are skipped. DataLoss if the part does not

@@ -397,4 +397,36 @@ TEST_CASE("a follower on its thread serves what it is told of", "[serving]") {
   CHECK(store.Acquire()->facts().version == VersionId(2));
 }
 
+TEST_CASE("versions that the gate rejected are passed over until one passes", "[serving]") {
+  TestLog log;
+  Node node(log);
+  Rows rows = RandomRows(1);
+  log.Base(rows, 0.25F);
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  log.SetVerdict(proto::GateState::REJECTED);
+  log.Delta(OneRow("user", "u", 7.0F), 0.5F);
+  log.Delta(OneRow("user", "v", 8.0F), 0.75F);
+  node.follower.Poll();
+  CHECK(node.version() == 1);
+  CheckServes(node, rows, 0.25F);
+  CHECK(node.follower.problem() == "the gate holds back the versions after 1");
+  CHECK(node.follower.refused_count() == 0);
+  // A node that starts now takes the last one that passed.
+  Node late(log);
+  late.follower.Poll();
+  CHECK(late.version() == 1);
+  // The next one that passes brings the rows of those in between.
+  log.SetVerdict(proto::GateState::PASSED);
+  log.Delta(OneRow("user", "w", 9.0F), 1.0F);
+  for (Node* each : {&node, &late}) {
+    each->follower.Poll();
+    CHECK(each->version() == 4);
+    Rows all = Overlay(rows, OneRow("user", "u", 7.0F));
+    all = Overlay(all, OneRow("user", "v", 8.0F));
+    CheckServes(*each, Overlay(all, OneRow("user", "w", 9.0F)), 1.0F);
+    CHECK(each->follower.problem().empty());
+  }
+}
+
 }  // namespace freshet::serving::test

@@ -92,6 +92,7 @@ VersionId TestLog::Commit(proto::Manifest::Kind kind,
   manifest.set_config_xxh3(ModelHash(model_));
   manifest.set_partition_count(1024);
   manifest.mutable_metrics()->set_auc(0.75);
+  manifest.mutable_gate()->set_verdict(verdict_);
   for (const PartContents& part : parts) {
     const std::string name = "part-" + std::to_string(manifest.parts_size()) + "-0.safetensors";
     const auto written = WritePart(LocalFileSystem(), log_.VersionDirectory(last_), name, part);

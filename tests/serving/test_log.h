@@ -33,6 +33,9 @@ class TestLog {
   VersionId DeltaOf(const PartContents& part);
   VersionId Rollback(VersionId to);
 
+  // What the coordinator's gate makes of the versions that follow.
+  void SetVerdict(proto::GateState::Verdict verdict) { verdict_ = verdict; }
+
   // The model of the versions that follow.
   void SetModel(const proto::ModelSpec& model) { model_ = model; }
 
@@ -54,6 +57,7 @@ class TestLog {
   std::string root_;
   VersionLog log_;
   proto::ModelSpec model_;
+  proto::GateState::Verdict verdict_ = proto::GateState::NONE;
   VersionId last_;
 };
 
