@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <array>
 #include <string>
+#include <vector>
 
 #include "common/config/nearest.h"
 #include "common/model/dcn.h"
