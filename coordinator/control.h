@@ -81,7 +81,6 @@ class Control {
   void Answer(ForgetAsk ask, rpc::Responder respond);
   void Answer(const proto::ShrinkRequest& request, rpc::Responder respond);
   void Answer(const proto::ExplainKeyRequest& request, rpc::Responder respond);
-  void Answer(const proto::CollectRequest& request, rpc::Responder respond);
   StatusOr<proto::ExplainKeyResponse> Explain(const proto::ExplainKeyRequest& request);
   Status NotTraining() const;
   void AnswerRollbacks();

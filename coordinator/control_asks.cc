@@ -143,20 +143,6 @@ void Control::AnswerRollbacks() {
   rollbacks_.clear();
 }
 
-void Control::Answer(const proto::CollectRequest& request, rpc::Responder respond) {
-  const StatusOr<RemovedVersions> removed = housekeeper_.Collect(request.dry_run());
-  if (!removed.ok()) {
-    respond(removed.status());
-    return;
-  }
-  proto::CollectResponse response;
-  for (const VersionId version : removed->versions) {
-    response.add_versions(version.value());
-  }
-  response.set_bytes(removed->bytes);
-  respond(rpc::MakeMessage(response));
-}
-
 void Control::Answer(const proto::CutNowRequest& /*request*/, rpc::Responder respond) {
   if (!session_.has_value()) {
     respond(NotTraining());

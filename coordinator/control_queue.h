@@ -23,8 +23,7 @@ struct Ask {
                proto::CutNowRequest,
                ForgetAsk,
                proto::ShrinkRequest,
-               proto::ExplainKeyRequest,
-               proto::CollectRequest>
+               proto::ExplainKeyRequest>
       what;
   rpc::Responder respond;
 };

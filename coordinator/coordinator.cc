@@ -89,6 +89,9 @@ Coordinator::Coordinator(const Env& env, Options options, std::unique_ptr<StateS
 
 Coordinator::~Coordinator() {
   control_.reset();  // while members can still be heard
+  if (housekeeper_ != nullptr) {
+    housekeeper_->Stop();  // answers who still asks it
+  }
   server_.reset();
   housekeeper_.reset();
   hooks_.reset();
@@ -176,8 +179,21 @@ void Coordinator::HandleAsks() {
   rpc::HandleTyped<proto::CollectRequest>(
       *server_,
       rpc::Method::kCollect,
-      [this](proto::CollectRequest request, const Buffer& /*body*/, rpc::Responder respond) {
-        queue_.Push({.what = std::move(request), .respond = std::move(respond)});
+      [this](const proto::CollectRequest& request, const Buffer& /*body*/, rpc::Responder respond) {
+        housekeeper_->Collect(
+            request.dry_run(),
+            [respond = std::move(respond)](const StatusOr<RemovedVersions>& removed) mutable {
+              if (!removed.ok()) {
+                respond(removed.status());
+                return;
+              }
+              proto::CollectResponse response;
+              for (const VersionId version : removed->versions) {
+                response.add_versions(version.value());
+              }
+              response.set_bytes(removed->bytes);
+              respond(rpc::MakeMessage(response));
+            });
       });
   rpc::HandleTyped<proto::ModelRequest>(
       *server_,

@@ -20,12 +20,23 @@ Housekeeper::Housekeeper(const Context& context,
 }
 
 Housekeeper::~Housekeeper() {
+  Stop();
+}
+
+void Housekeeper::Stop() {
+  std::vector<Ask> refused;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    refused.swap(asked_);
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  for (Ask& ask : refused) {
+    ask.done(Unavailable("the coordinator stops"));
+  }
 }
 
 void Housekeeper::Wake() {
@@ -37,22 +48,56 @@ std::unique_lock<std::mutex> Housekeeper::KeepAll() {
   return std::unique_lock(log_changes_);
 }
 
+void Housekeeper::Collect(bool dry_run, Done done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      asked_.push_back({.dry_run = dry_run, .done = std::move(done)});
+      changed_.notify_all();
+      return;
+    }
+  }
+  done(Unavailable("the coordinator stops"));
+}
+
 void Housekeeper::Run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    changed_.wait_for(lock, kLookAgain, [this] { return stopping_; });
-    if (stopping_ || !std::exchange(woken_, false)) {
-      continue;
+    changed_.wait_for(lock, kLookAgain, [this] { return stopping_ || !asked_.empty(); });
+    if (stopping_) {
+      return;
     }
+    std::vector<Ask> asked = std::exchange(asked_, {});
+    // Who only asks what would go must not make it go.
+    const bool woken = asked.empty() && std::exchange(woken_, false);
     lock.unlock();
-    const StatusOr<RemovedVersions> removed = Collect(false);
-    if (!removed.ok()) {
-      Log().warn("could not remove old versions error=\"{}\"", removed.status().ToString());
-    }
-    if (!removed.ok() || !removed->versions.empty()) {
-      on_removed_(removed);
-    }
+    Answer(std::move(asked), woken);
     lock.lock();
+  }
+}
+
+void Housekeeper::Answer(std::vector<Ask> asked, bool woken) {
+  bool remove = woken;
+  for (Ask& ask : asked) {
+    if (ask.dry_run) {
+      ask.done(FindRemovable());
+    }
+    remove = remove || !ask.dry_run;
+  }
+  if (!remove) {
+    return;
+  }
+  const StatusOr<RemovedVersions> removed = RemoveAll();
+  if (!removed.ok()) {
+    Log().warn("could not remove old versions error=\"{}\"", removed.status().ToString());
+  }
+  if (!removed.ok() || !removed->versions.empty()) {
+    on_removed_(removed);
+  }
+  for (Ask& ask : asked) {
+    if (!ask.dry_run) {
+      ask.done(removed);
+    }
   }
 }
 
@@ -88,17 +133,18 @@ StatusOr<bool> Housekeeper::RetireOne(RemovedVersions* removed) {
   return true;
 }
 
-StatusOr<RemovedVersions> Housekeeper::Collect(bool dry_run) {
-  const std::lock_guard one_round(round_);
-  RemovedVersions removed;
-  if (dry_run) {
-    const auto keep_others_out = KeepAll();
-    FRESHET_ASSIGN_OR_RETURN(removed.versions, Plan());
-    for (const VersionId version : removed.versions) {
-      removed.bytes += facts_.all().at(version).bytes;
-    }
-    return removed;
+StatusOr<RemovedVersions> Housekeeper::FindRemovable() {
+  const auto keep_others_out = KeepAll();
+  RemovedVersions removable;
+  FRESHET_ASSIGN_OR_RETURN(removable.versions, Plan());
+  for (const VersionId version : removable.versions) {
+    removable.bytes += facts_.all().at(version).bytes;
   }
+  return removable;
+}
+
+StatusOr<RemovedVersions> Housekeeper::RemoveAll() {
+  RemovedVersions removed;
   for (bool more = true; more;) {
     {
       const std::lock_guard lock(mutex_);
