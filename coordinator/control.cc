@@ -213,6 +213,9 @@ void Control::Supervise() {
   if (finished && !last_cut_due_) {
     last_cut_due_ = true;
     next_cut_ = now;
+    // Also if nothing has changed since the head.
+    force_base_ =
+        force_base_ || (context_.options.final_base && head_.kind() != proto::Manifest::BASE);
   }
   const bool wanted = phase_ == Phase::TRAINING || force_base_ || !edits_.empty();
   if (!wanted || now < next_cut_) {
@@ -278,7 +281,8 @@ void Control::WatchServing() {
 // model and however small the deltas.
 bool Control::BaseIsDue() const {
   const double grown = context_.options.base_growth * static_cast<double>(chain_.base_bytes);
-  return head_.version() == 0 || force_base_ || chain_.versions >= context_.options.base_every ||
+  return head_.version() == 0 || force_base_ || (last_cut_due_ && context_.options.final_base) ||
+         chain_.versions >= context_.options.base_every ||
          static_cast<double>(chain_.delta_bytes) > grown;
 }
 

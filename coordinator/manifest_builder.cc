@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "common/job/job_config.h"
@@ -75,13 +76,13 @@ proto::VersionMetrics MetricsOf(const ManifestInputs& inputs) {
   return metrics;
 }
 
-// (offset, finished) by partition.
-using Progress = std::map<std::string, std::pair<uint64_t, bool>>;
+// (pass, offset, finished) by partition.
+using Progress = std::map<std::string, std::tuple<uint32_t, uint64_t, bool>>;
 
 void AddProgress(const proto::WorkerState& state, Progress* progress) {
   for (const proto::StreamPosition& position : state.positions()) {
-    if (position.offset() > 0 || position.finished()) {
-      (*progress)[position.partition()] = {position.offset(), position.finished()};
+    if (position.offset() > 0 || position.finished() || position.pass() > 0) {
+      (*progress)[position.partition()] = {position.pass(), position.offset(), position.finished()};
     }
   }
 }

@@ -39,6 +39,7 @@ Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job) {
       .cut_every = milliseconds(settings.cut_every_ms),
       .base_every = std::max(settings.base_every, 1U),
       .base_growth = settings.base_growth,
+      .final_base = settings.final_base,
       .retention = {.keep_versions = settings.keep_versions, .keep_for_ms = settings.keep_for_ms},
       .gate = settings.gate,
       .watermark_every = milliseconds(settings.watermark_every_ms),

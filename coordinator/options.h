@@ -29,6 +29,7 @@ struct Options {
   std::chrono::milliseconds cut_every{1000};  // from start to start
   uint32_t base_every = 1000;
   double base_growth = 1.0;
+  bool final_base = false;
   Retention retention;
   GateRules gate;
   std::chrono::milliseconds watermark_every{3'600'000};

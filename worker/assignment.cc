@@ -36,7 +36,8 @@ PositionsByName StoredPositions(const std::vector<proto::WorkerState>& states) {
                                                     .samples = position.samples(),
                                                     .bad_samples = position.bad_samples(),
                                                     .finished = position.finished(),
-                                                    .skipped_samples = position.skipped_samples()};
+                                                    .skipped_samples = position.skipped_samples(),
+                                                    .pass = position.pass()};
     }
   }
   return stored;

@@ -1,6 +1,7 @@
 #include "worker/batch_reader.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/mutant.h"
@@ -104,14 +105,21 @@ void BatchReader::Stop() {
 }
 
 Status BatchReader::Run() {
-  FRESHET_RETURN_IF_ERROR(Open(0));
+  FRESHET_RETURN_IF_ERROR(BeginPass());
   feed_.Start();
   while (!queue_.closed()) {
     FRESHET_ASSIGN_OR_RETURN(const Round round, RunRound());
     FRESHET_RETURN_IF_ERROR(Discover());
     if (complete_ && AllEnded()) {
       for (size_t i = 0; i < sources_.size(); ++i) {
-        state_.partitions[i] = sources_[i]->state();
+        if (sources_[i] != nullptr) {
+          state_.partitions[i] = sources_[i]->state();
+        }
+      }
+      if (pass_ + 1 < options_.training.passes) {
+        ++pass_;
+        FRESHET_RETURN_IF_ERROR(BeginPass());
+        continue;
       }
       queue_.Put(ReadBatch{.batch = {}, .after = state_, .last = true});
       return absl::OkStatus();
@@ -128,6 +136,9 @@ StatusOr<BatchReader::Round> BatchReader::RunRound() {
   Round round = Round::kIdle;
   for (size_t i = state_.next; i < sources_.size() && !queue_.closed(); ++i) {
     state_.next = static_cast<uint32_t>((i + 1) % sources_.size());
+    if (sources_[i] == nullptr) {
+      continue;
+    }
     FRESHET_ASSIGN_OR_RETURN(const bool emitted, RunTurn(i));
     if (emitted) {
       round = Round::kProgress;
@@ -171,7 +182,9 @@ bool BatchReader::Emit(size_t index) {
   state_.partitions[index] = source.state();
   if (Mutant("worker_position_runs_ahead")) {
     for (size_t i = 0; i < sources_.size(); ++i) {
-      state_.partitions[i] = sources_[i]->state();
+      if (sources_[i] != nullptr) {
+        state_.partitions[i] = sources_[i]->state();
+      }
     }
   }
   Batch batch = source.Take();
@@ -181,8 +194,33 @@ bool BatchReader::Emit(size_t index) {
   return queue_.Put(ReadBatch{.batch = std::move(batch), .after = state_});
 }
 
+// All that has ended in an earlier pass begins anew; but before the first one, passes go on where
+// the earliest partition stands.
+Status BatchReader::BeginPass() {
+  uint32_t earliest = std::numeric_limits<uint32_t>::max();
+  for (const PartitionState& partition : state_.partitions) {
+    earliest = std::min(earliest, partition.pass);
+  }
+  if (sources_.empty() && !state_.partitions.empty()) {
+    pass_ = earliest;
+  }
+  for (PartitionState& partition : state_.partitions) {
+    if (partition.pass < pass_) {
+      partition.pass = pass_;
+      partition.offset = 0;
+      partition.finished = false;
+    }
+  }
+  sources_.clear();
+  return Open(0);
+}
+
 Status BatchReader::Open(size_t first) {
   for (size_t i = first; i < state_.names->size(); ++i) {
+    if (state_.partitions[i].pass > pass_) {
+      sources_.push_back(nullptr);
+      continue;
+    }
     FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<PartitionSource> source,
                              PartitionSource::Open(stream_,
                                                    feed_,
@@ -221,8 +259,9 @@ Status BatchReader::Discover() {
 }
 
 bool BatchReader::AllEnded() const {
-  return std::all_of(
-      sources_.begin(), sources_.end(), [](const auto& source) { return source->ended(); });
+  return std::all_of(sources_.begin(), sources_.end(), [](const auto& source) {
+    return source == nullptr || source->ended();
+  });
 }
 
 }  // namespace freshet::worker

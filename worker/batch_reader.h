@@ -39,6 +39,10 @@ struct BatchReaderOptions {
 // partition with nothing to read is passed over, and a batch goes out when its first sample has
 // waited max_batch_wait_ms.
 // Partitions that appear are taken in at the end of a round.
+//
+// A pass over the stream begins for all partitions of the worker at once, when the pass before has
+// ended for all. What a restored state has of later passes, as when another worker was ahead, is
+// kept aside until its pass comes.
 class BatchReader {
  public:
   // All borrowed things outlive the reader.
@@ -74,6 +78,7 @@ class BatchReader {
   StatusOr<bool> RunTurn(size_t index);
   Status FillWhole(PartitionSource& source);
   Status Open(size_t first);
+  Status BeginPass();
   Status Discover();
   Status CheckListed(const std::vector<std::string>& names) const;
   bool AllEnded() const;
@@ -89,9 +94,10 @@ class BatchReader {
   // The reader's thread, once it runs.
   Assignment assignment_;
   PositionsByName stored_;                                 // of the version restored
-  std::vector<std::unique_ptr<PartitionSource>> sources_;  // one per name
+  std::vector<std::unique_ptr<PartitionSource>> sources_;  // one per name, null: not in this pass
   StreamState state_;                                      // as of the last batch put out
-  bool complete_ = false;                                  // no partition will appear any more
+  uint32_t pass_ = 0;      // that is read now; a partition of a later pass has no source
+  bool complete_ = false;  // no partition will appear any more
   std::chrono::nanoseconds discovered_at_{0};
 
   std::thread thread_;

@@ -31,7 +31,8 @@ StatusOr<std::unique_ptr<PartitionSource>> PartitionSource::Open(Stream& stream,
                                                                  const PartitionState& from,
                                                                  const SourceRules& rules) {
   std::unique_ptr<DeadLetters> dead_letters;
-  if (!rules.dead_letters.empty()) {
+  // Later passes would only find the same ones.
+  if (!rules.dead_letters.empty() && from.pass == 0) {
     FRESHET_ASSIGN_OR_RETURN(
         dead_letters, DeadLetters::Open(*rules.files, rules.dead_letters, name, from.offset));
   }
@@ -43,6 +44,12 @@ StatusOr<std::unique_ptr<PartitionSource>> PartitionSource::Open(Stream& stream,
     source->number_ = feed.Add(std::move(reader));
   }
   return source;
+}
+
+PartitionSource::~PartitionSource() {
+  if (number_ && state_.finished) {
+    feed_.Release(*number_);
+  }
 }
 
 PartitionSource::PartitionSource(SampleFeed& feed,
@@ -84,7 +91,7 @@ StatusOr<PartitionSource::State> PartitionSource::Fill(size_t batch_size) {
 }
 
 bool PartitionSource::NextBlock() {
-  block_ = feed_.Take(number_);
+  block_ = feed_.Take(*number_);
   taken_ = 0;
   return block_ != nullptr;
 }

@@ -35,6 +35,7 @@ class PartitionSource {
                                                          const std::string& name,
                                                          const PartitionState& from,
                                                          const SourceRules& rules);
+  ~PartitionSource();
 
   // Takes samples until the batch is full or there is nothing to read. Records that are no sample
   // are counted, logged now and then, kept if the rules say so, and skipped; FailedPrecondition:
@@ -68,7 +69,7 @@ class PartitionSource {
   Status CheckBadShare(const Status& problem) const;
 
   SampleFeed& feed_;
-  size_t number_ = 0;                   // in the feed; unless the partition had ended before
+  std::optional<size_t> number_;        // in the feed; none if the partition had ended before
   std::unique_ptr<SampleBlock> block_;  // that records are taken from
   size_t taken_ = 0;                    // of its records
   Clock& clock_;

@@ -264,6 +264,7 @@ proto::WorkerState Progress::State() const {
     position->set_bad_samples(partition.bad_samples);
     position->set_finished(partition.finished);
     position->set_skipped_samples(partition.skipped_samples);
+    position->set_pass(partition.pass);
   }
   state.set_event_time_watermark_ms(event_time_ms_);
   state.set_newest_arrival_ms(newest_arrival_ms_);

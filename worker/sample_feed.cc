@@ -39,10 +39,24 @@ void SampleFeed::Start() {
 
 size_t SampleFeed::Add(std::unique_ptr<PartitionReader> reader) {
   const std::lock_guard lock(mutex_);
-  partitions_.emplace_back().reader = std::move(reader);
+  size_t number = partitions_.size();
+  if (free_numbers_.empty()) {
+    partitions_.emplace_back();
+  } else {
+    number = free_numbers_.back();
+    free_numbers_.pop_back();
+  }
+  partitions_[number].reader = std::move(reader);
+  partitions_[number].caught_up = false;
   ++live_;
   to_read_.notify_one();
-  return partitions_.size() - 1;
+  return number;
+}
+
+void SampleFeed::Release(size_t partition) {
+  const std::lock_guard lock(mutex_);
+  FRESHET_CHECK(partitions_[partition].reader == nullptr && partitions_[partition].blocks.empty());
+  free_numbers_.push_back(partition);
 }
 
 std::unique_ptr<SampleBlock> SampleFeed::Take(size_t partition) {

@@ -42,8 +42,11 @@ class SampleFeed {
 
   // ---- One thread, that of the batches.
 
-  // Takes in a partition, from where its reader stands. Returns its number, from 0.
+  // Takes in a partition, from where its reader stands. Returns its number.
   size_t Add(std::unique_ptr<PartitionReader> reader);
+
+  // The partition has ended and all of it was taken: its number is free.
+  void Release(size_t partition);
 
   // The partition's next block, parsed. Waits while there may be one; nothing if there is nothing
   // to read now, or after Stop. After a block that ends with kEnd or an error no other follows.
@@ -98,7 +101,8 @@ class SampleFeed {
   std::condition_variable parsed_;
   // All below: with the mutex held; but a reader is used by the reading thread without it.
   bool stopped_ = false;
-  std::deque<Partition> partitions_;  // stable addresses
+  std::deque<Partition> partitions_;  // by number; stable addresses
+  std::vector<size_t> free_numbers_;
   std::deque<ToParse> unparsed_;
   std::vector<std::unique_ptr<SampleBlock>> spare_;
   size_t live_ = 0;           // partitions that have a reader

@@ -13,6 +13,7 @@ struct PartitionState {
   uint64_t bad_samples = 0;
   bool finished = false;
   uint64_t skipped_samples = 0;
+  uint32_t pass = 0;
 
   friend bool operator==(const PartitionState&, const PartitionState&) = default;
 };

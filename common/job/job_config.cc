@@ -289,8 +289,10 @@ void ReadTraining(const ConfigFile& file,
   constexpr uint32_t kMaxBatch = 1U << 20U;
   constexpr uint32_t kMaxInFlight = 64;
   constexpr uint32_t kMaxParseThreads = 64;
+  constexpr uint32_t kMaxPasses = 10000;
   section.InRange("batch_size", 1U, kMaxBatch, &training->batch_size);
   section.Milliseconds("max_batch_wait", &training->max_batch_wait_ms);
+  section.InRange("passes", 1U, kMaxPasses, &training->passes);
   size_t consistency = 0;
   section.Choice("consistency", {"asp", "bsp", "ssp"}, &consistency);
   constexpr std::array kChoices = {Consistency::kAsp, Consistency::kBsp, Consistency::kSsp};
@@ -373,6 +375,9 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
                       &settings.policy);
   const ConfigSection training = root.Section("training");
   ReadTraining(file, training, &job.training);
+  if (job.training.passes > 1 && job.stream.follow) {
+    training.Fail("passes", "a stream that is followed has no second pass");
+  }
   ReadEvaluation(root.Section("evaluation"), slots, &job.evaluation);
   double negative_sampling = 1.0;
   training.InRange("negative_sampling", 1e-6, 1.0, &negative_sampling);

@@ -23,6 +23,7 @@ struct TrainingSettings {
   // A batch that is not full goes out when its first sample has waited this long. Not in bsp,
   // where only full batches, and the last ones, do.
   int64_t max_batch_wait_ms = 20;
+  uint32_t passes = 1;  // over the whole stream, which ends then
   Consistency consistency = Consistency::kAsp;
   uint64_t staleness = 4;  // of ssp, in steps
   // On the wire; arithmetic is float32 always. Gradients are rounded by chance, unbiased.

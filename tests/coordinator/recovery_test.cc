@@ -307,6 +307,32 @@ TEST_CASE("when all streams have ended, a last version is made and training is f
   }
 }
 
+TEST_CASE("with final_base the last version is a base, and is made once", "[coordinator]") {
+  using M = proto::Manifest;
+  FakeCluster cluster(1, 1);
+  cluster.options.final_base = true;
+  cluster.StartAll();
+  cluster.Train(5);
+  REQUIRE(cluster.CutNow().value() == 1);
+  cluster.Train(5);
+  REQUIRE(cluster.CutNow().value() == 2);
+  REQUIRE(cluster.ManifestOf(2).kind() == M::DELTA);
+  const bool more = GENERATE(false, true);
+  if (more) {
+    cluster.Train(1);
+  }
+  cluster.workers[0]->Finish();
+  const auto finished = cluster.AwaitPhase(Phase::FINISHED);
+  CHECK(finished.version() == 3);
+  CHECK(cluster.ManifestOf(3).kind() == M::BASE);
+
+  cluster.StopCoordinator();
+  cluster.StartCoordinator();
+  cluster.AwaitPhase(Phase::TRAINING);
+  cluster.workers[0]->Finish();
+  CHECK(cluster.AwaitPhase(Phase::FINISHED).version() == 3);
+}
+
 TEST_CASE("a last cut that fails is made again", "[coordinator]") {
   FakeCluster cluster(1, 1);
   cluster.options.cut_every = milliseconds(50);

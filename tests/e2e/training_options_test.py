@@ -8,6 +8,7 @@ import unittest
 from harness import Cluster
 from ledger import LEDGER, ledger_of
 from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from versions import kind, manifests
 from waiting import limit_test
 
 TRANSFORMED = """
@@ -56,6 +57,24 @@ class TrainingOptionsTest(unittest.TestCase):
             for worker in ("worker-0", "worker-1"):
                 metrics = cluster.http(worker, "/metrics", parse=False)[1]
                 self.assertIn("freshet_worker_stale_pulls_total 0", metrics)
+
+    def test_three_passes_learn_every_sample_three_times_when_processes_die(self):
+        training = "training: {batch_size: 64, passes: 3, rpc_timeout: 500ms}"
+        with Cluster(LEDGER, training, follow=False, coordinator="final_base: true") as cluster:
+            writer = StreamWriter(cluster.stream)
+            writer.append(make_lines(60_000, seed=12))
+            cluster.start()
+            for name in ("worker-0", "ps-1", "coordinator"):
+                before = cluster.wait(lambda s: s["version"] > 0, "a version")["version"]
+                cluster.kill(name)
+                cluster.wait(lambda s: s["version"] > before or s["phase"] == "FINISHED",
+                             f"training after {name}")
+            cluster.wait_finished()
+            expected = {key: (3 * count, 3 * ids % 2**64)
+                        for key, (count, ids) in expected_ledger(cluster.stream).items()}
+            self.assertEqual(differing_keys(ledger_of(cluster), expected), {})
+            log = manifests(cluster)
+            self.assertEqual(kind(log[max(log)]), "BASE")
 
     def test_transforms_wire_sampling_and_dead_letters(self):
         training = ("training: {batch_size: 64, wire: {values: f16, gradients: bf16}, "

@@ -64,6 +64,7 @@ proto::WorkerState StateAfter(const StreamState& after) {
     position->set_samples(after.partitions[i].samples);
     position->set_bad_samples(after.partitions[i].bad_samples);
     position->set_finished(after.partitions[i].finished);
+    position->set_pass(after.partitions[i].pass);
   }
   return state;
 }
@@ -254,6 +255,65 @@ TEST_CASE("a file that was gone for a while goes on where it was", "[worker]") {
     samples += batch.batch.size();
   }
   CHECK(samples == 16 + 40 - trained->batch.size());
+}
+
+JobConfig WithPasses(JobConfig job, uint32_t passes) {
+  job.training.passes = passes;
+  return job;
+}
+
+TEST_CASE("passes read all partitions again, from any position on alike", "[worker]") {
+  const StreamDirectory directory;
+  directory.AppendSamples("a.csv", 40, 1);
+  directory.AppendSamples("b.csv", 9, 2);
+  const JobConfig once = test::MakeJob(directory.path(), "fm", Consistency::kBsp);
+  const JobConfig thrice = WithPasses(once, 3);
+  std::vector<std::vector<uint64_t>> one_pass = IdsOf(Reading(once, 0, 1).All());
+  one_pass.pop_back();  // the end
+  Reading whole(thrice, 0, 1);
+  const std::vector<ReadBatch> batches = whole.All();
+  REQUIRE(batches.size() == 3 * one_pass.size() + 1);
+  for (size_t i = 0; i + 1 < batches.size(); ++i) {
+    CHECK(batches[i].batch.sample_ids == one_pass[i % one_pass.size()]);
+    CHECK(batches[i].after.partitions[0].pass == i / one_pass.size());
+  }
+  for (const PartitionState& partition : batches.back().after.partitions) {
+    CHECK(partition.finished);
+    CHECK(partition.pass == 2);
+  }
+  CHECK(batches.back().after.partitions[1].samples == 3 * 9);
+
+  for (size_t from = 0; from < batches.size(); ++from) {
+    Reading rest(thrice, 0, 1, {StateAfter(batches[from].after)});
+    const std::vector<std::vector<uint64_t>> expected = IdsOf(batches);
+    const size_t behind = std::min(from + 1, batches.size() - 1);
+    CHECK(IdsOf(rest.All()) ==
+          std::vector<std::vector<uint64_t>>(expected.begin() + static_cast<ptrdiff_t>(behind),
+                                             expected.end()));
+  }
+}
+
+TEST_CASE("a partition that was a pass ahead waits for its pass, and goes on there", "[worker]") {
+  const StreamDirectory directory;
+  directory.AppendSamples("a.csv", 16, 1);
+  directory.AppendSamples("b.csv", 16, 2);
+  const JobConfig job = WithPasses(test::MakeJob(directory.path(), "fm", Consistency::kBsp), 2);
+  // Two workers, of which the second is done with its first pass and has read a batch more.
+  const size_t batches_a_pass = (Reading(job, 1, 2).All().size() - 1) / 2;
+  Reading second(job, 1, 2);
+  std::optional<ReadBatch> ahead;
+  for (size_t i = 0; i <= batches_a_pass; ++i) {
+    ahead = second.reader.Take();
+  }
+  REQUIRE(ahead->after.partitions[0].pass == 1);
+  const uint64_t learned_twice = ahead->after.partitions[0].samples - 16;
+
+  Reading alone(job, 0, 1, {StateAfter(ahead->after)});
+  uint64_t samples = 0;
+  for (const ReadBatch& batch : alone.All()) {
+    samples += batch.batch.size();
+  }
+  CHECK(samples == 2 * 16 + 16 - learned_twice);
 }
 
 TEST_CASE("stopping ends a reader that waits for samples or for room", "[worker]") {
