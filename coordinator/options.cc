@@ -13,6 +13,9 @@ std::vector<std::string> SliceNames(const JobConfig& job) {
   for (const EvaluationSettings::Slice& slice : job.evaluation.slices) {
     names.push_back(slice.name);
   }
+  if (!job.evaluation.held_out_path.empty()) {
+    names.emplace_back(kHeldOut);
+  }
   return names;
 }
 

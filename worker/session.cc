@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/model/feature_policy.h"
+#include "worker/held_out.h"
 #include "worker/log.h"
 #include "worker/trainer.h"
 
@@ -122,10 +123,22 @@ void Session::TrainAll() {
     Fail(groups.status());
     return;
   }
+  StatusOr<HeldOut> held_out = HeldOut::Load(context_.env.files,
+                                             context_.env.clock,
+                                             context_.job,
+                                             context_.parser,
+                                             DetailsFor(context_.job.model),
+                                             request_.worker(),
+                                             request_.workers());
+  if (!held_out.ok()) {
+    Fail(held_out.status());
+    return;
+  }
   reader_.Start(fail);
   Trainer trainer(context_.job,
                   **model,
                   *std::move(groups),
+                  *std::move(held_out),
                   context_.env.clock,
                   reader_,
                   client_,

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "common/model/batch.h"
@@ -22,6 +23,9 @@ struct Step {
   std::vector<KeySplit> splits;
   std::vector<std::vector<float>> embeddings;  // [keys * dim]
   std::vector<std::vector<float>> dense;
+
+  // Samples that are scored with this step's parameters and not learned; null: none. Pulled too.
+  std::shared_ptr<Step> held_out;
 
   // To be pushed; same shapes.
   std::vector<std::vector<float>> embedding_gradients;

@@ -47,6 +47,7 @@ double MeanLogLoss(std::span<const Score> scores) {
 Trainer::Trainer(const JobConfig& job,
                  Model& model,
                  ScoreGroups groups,
+                 HeldOut held_out,
                  Clock& clock,
                  BatchReader& reader,
                  PsClient& client,
@@ -57,6 +58,7 @@ Trainer::Trainer(const JobConfig& job,
     : job_(job),
       model_(model),
       groups_(std::move(groups)),
+      held_out_(std::move(held_out)),
       clock_(clock),
       reader_(reader),
       client_(client),
@@ -103,11 +105,50 @@ bool Trainer::PullAhead() {
       client_.Pull(step, [this, step](const Status& status) {
         status.ok() ? progress_.Pulled(step.get()) : on_error_(status);
       });
+      PullHeldOut(step.get());
       metrics_.stage_pull.Increment(InSeconds(clock_.Monotonic() - start));
     }
   }
   metrics_.pulled_batches.Set(static_cast<double>(pulled_.size()));
   return !pulled_.empty();
+}
+
+void Trainer::PullHeldOut(Step* step) {
+  const Batch* const batch = held_out_.Due(step->stream_step);
+  if (batch == nullptr) {
+    return;
+  }
+  step->held_out = std::make_shared<Step>();
+  step->held_out->number = step->number;
+  step->held_out->stream_step = step->stream_step;
+  step->held_out->batch = *batch;
+  client_.Pull(step->held_out, [this, held_out = step->held_out](const Status& status) {
+    status.ok() ? progress_.Pulled(held_out.get()) : on_error_(status);
+  });
+}
+
+// False: the session has ended.
+bool Trainer::ScoreHeldOut(const Step& step, std::vector<Score>* scores) {
+  if (step.held_out == nullptr) {
+    return true;
+  }
+  if (!progress_.AwaitPulled(*step.held_out)) {
+    return false;
+  }
+  const Batch& batch = step.held_out->batch;
+  logits_.resize(batch.size());
+  model_.Score(batch,
+               {.embeddings = Views<const float>(step.held_out->embeddings),
+                .dense = Views<const float>(step.held_out->dense)},
+               logits_);
+  const size_t first = scores->size();
+  AddScores(batch, scores);
+  for (size_t i = first; i < scores->size(); ++i) {
+    Score& score = (*scores)[i];
+    score.held_out = true;
+    score.slices = uint32_t{1} << job_.evaluation.slices.size();
+  }
+  return true;
 }
 
 // False: the session has ended.
@@ -123,7 +164,12 @@ bool Trainer::Train(const std::shared_ptr<Step>& step) {
   const auto begun = clock_.Monotonic();
   metrics_.held_seconds.Increment(InSeconds(begun - there));
   std::vector<Score> scores;
+  std::vector<Score> held_out_scores;
   if (!step->last) {
+    // First: the forward pass of the step must be the model's last one.
+    if (!ScoreHeldOut(*step, &held_out_scores)) {
+      return false;
+    }
     Compute(step.get(), &scores);
     metrics_.pull_wait_seconds.Observe(InSeconds(there - start));
     const double compute_seconds = InSeconds(clock_.Monotonic() - begun);
@@ -134,6 +180,7 @@ bool Trainer::Train(const std::shared_ptr<Step>& step) {
   }
   const StepReport report{
       .step = step->number, .samples = scores.size(), .mean_log_loss = MeanLogLoss(scores)};
+  scores.insert(scores.end(), held_out_scores.begin(), held_out_scores.end());
   progress_.Learned(*step, std::move(scores));
   if (!progress_.AwaitPushSlot(PushLimit(job_.training))) {
     return false;
@@ -152,7 +199,23 @@ void Trainer::Compute(Step* step, std::vector<Score>* scores) {
                               .dense = Views<const float>(step->dense)};
   logits_.resize(batch.size());
   model_.Score(batch, parameters, logits_);
-  scores->reserve(batch.size());
+  AddScores(batch, scores);
+  if (!groups_.empty()) {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const ScoreGroups::Membership membership = groups_.Of(batch, i);
+      (*scores)[i].slices = membership.slices;
+      (*scores)[i].group = membership.group;
+    }
+  }
+  if (!model_.ScoresAsItTrains()) {
+    model_.Forward(batch, parameters, logits_);
+  }
+  Learn(parameters, step);
+}
+
+// From the logits.
+void Trainer::AddScores(const Batch& batch, std::vector<Score>* scores) const {
+  scores->reserve(scores->size() + batch.size());
   // What is measured is the rate among all samples, also where some negative ones are left out: a
   // negative sample stands for those left out beside it.
   const float shift = LogitShift(job_.model);
@@ -163,16 +226,7 @@ void Trainer::Compute(Step* step, std::vector<Score>* scores) {
                        .log_loss = LogLoss(logits_[i] + shift, batch.labels[i]),
                        .label = batch.labels[i],
                        .weight = batch.weights[i] * weight});
-    if (!groups_.empty()) {
-      const ScoreGroups::Membership membership = groups_.Of(batch, i);
-      scores->back().slices = membership.slices;
-      scores->back().group = membership.group;
-    }
   }
-  if (!model_.ScoresAsItTrains()) {
-    model_.Forward(batch, parameters, logits_);
-  }
-  Learn(parameters, step);
 }
 
 // From the logits of training.

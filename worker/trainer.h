@@ -9,6 +9,7 @@
 #include "common/job/job_config.h"
 #include "common/model/model.h"
 #include "worker/batch_reader.h"
+#include "worker/held_out.h"
 #include "worker/metrics.h"
 #include "worker/options.h"
 #include "worker/progress.h"
@@ -29,6 +30,7 @@ class Trainer {
   Trainer(const JobConfig& job,
           Model& model,
           ScoreGroups groups,
+          HeldOut held_out,
           Clock& clock,
           BatchReader& reader,
           PsClient& client,
@@ -43,13 +45,17 @@ class Trainer {
  private:
   bool PullAhead();
   bool Train(const std::shared_ptr<Step>& step);
+  void PullHeldOut(Step* step);
+  bool ScoreHeldOut(const Step& step, std::vector<Score>* scores);
   void Compute(Step* step, std::vector<Score>* scores);
+  void AddScores(const Batch& batch, std::vector<Score>* scores) const;
   void Learn(const Parameters& parameters, Step* step);
   void Push(const std::shared_ptr<Step>& step);
 
   const JobConfig& job_;
   Model& model_;
   const ScoreGroups groups_;
+  const HeldOut held_out_;
   Clock& clock_;
   BatchReader& reader_;
   PsClient& client_;

@@ -18,6 +18,7 @@ namespace freshet {
 namespace {
 
 constexpr int64_t kMaxMilliseconds = 3'600'000;
+constexpr uint64_t kMostHeldOut = 10'000'000;
 constexpr size_t kMostSlices = 32;  // each a bit of Score::slices
 
 void ReadStream(const ConfigFile& file, const ConfigSection& section, FileStreamOptions* stream) {
@@ -334,11 +335,29 @@ void ReadSlotName(const ConfigSection& section,
   }
 }
 
-void ReadEvaluation(const ConfigSection& section,
+void ReadHeldOut(const ConfigFile& file,
+                 const ConfigSection& evaluation_section,
+                 EvaluationSettings* evaluation) {
+  if (!evaluation_section.HasMap("held_out")) {
+    return;
+  }
+  const ConfigSection section = evaluation_section.Section("held_out");
+  section.Required("path", &evaluation->held_out_path);
+  evaluation->held_out_path = file.Resolve(evaluation->held_out_path);
+  section.InRange("every", uint64_t{1}, kMostHeldOut, &evaluation->held_out_every);
+  section.InRange("max_samples", uint64_t{1}, kMostHeldOut, &evaluation->held_out_max_samples);
+}
+
+void ReadEvaluation(const ConfigFile& file,
+                    const ConfigSection& section,
                     const std::vector<proto::Slot>& slots,
                     EvaluationSettings* evaluation) {
   ReadSlotName(section, "group_by", slots, &evaluation->group_by);
+  ReadHeldOut(file, section, evaluation);
   std::set<std::string> names;
+  if (!evaluation->held_out_path.empty()) {
+    names.insert(kHeldOut);
+  }
   for (const ConfigSection& of_slice : section.Sections("slices")) {
     EvaluationSettings::Slice slice;
     of_slice.Required("name", &slice.name);
@@ -352,8 +371,8 @@ void ReadEvaluation(const ConfigSection& section,
     }
     evaluation->slices.push_back(std::move(slice));
   }
-  if (evaluation->slices.size() > kMostSlices) {
-    section.Fail("slices", fmt::format("must be at most {}", kMostSlices));
+  if (names.size() > kMostSlices) {
+    section.Fail("slices", fmt::format("must be at most {}, held_out included", kMostSlices));
   }
 }
 
@@ -378,7 +397,7 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
   if (job.training.passes > 1 && job.stream.follow) {
     training.Fail("passes", "a stream that is followed has no second pass");
   }
-  ReadEvaluation(root.Section("evaluation"), slots, &job.evaluation);
+  ReadEvaluation(file, root.Section("evaluation"), slots, &job.evaluation);
   double negative_sampling = 1.0;
   training.InRange("negative_sampling", 1e-6, 1.0, &negative_sampling);
 

@@ -51,7 +51,15 @@ struct EvaluationSettings {
 
   std::string group_by;  // a slot, for GAUC; empty: no groups
   std::vector<Slice> slices;
+
+  // Samples that are scored and never learned, as one more slice, behind the others.
+  std::string held_out_path = {};           // a file or folder, as the stream's; empty: none
+  uint64_t held_out_every = 20;             // batches: with one of them a held-out batch is scored
+  uint64_t held_out_max_samples = 100'000;  // the rest is not read
 };
+
+// The name of the slice of held-out samples.
+inline constexpr const char* kHeldOut = "held_out";
 
 // A worker config: what is learned, from what, and how. docs/configuration.md documents each key;
 // relative paths are relative to the file.

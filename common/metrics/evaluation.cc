@@ -61,7 +61,9 @@ void EvaluationSums::Add(float prediction, float log_loss, float label, float we
 }
 
 void EvaluationSums::Add(const Score& score, bool with_group) {
-  Add(score.prediction, score.log_loss, score.label, score.weight);
+  if (!score.held_out) {
+    Add(score.prediction, score.log_loss, score.label, score.weight);
+  }
   for (uint32_t slice = 0; slice < kMaxSlices && score.slices >> slice != 0; ++slice) {
     if ((score.slices >> slice & 1U) != 0) {
       if (slices_.size() <= slice) {

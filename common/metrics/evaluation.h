@@ -18,6 +18,7 @@ struct Score {
   float label = 0.0F;
   float weight = 1.0F;
   uint32_t slices = 0;            // a bit for each slice that it belongs to
+  bool held_out = false;          // counts in its slices alone
   std::optional<Key> group = {};  // for GAUC
 };
 

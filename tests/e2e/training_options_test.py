@@ -76,6 +76,24 @@ class TrainingOptionsTest(unittest.TestCase):
             log = manifests(cluster)
             self.assertEqual(kind(log[max(log)]), "BASE")
 
+    def test_held_out_samples_are_scored_and_never_learned(self):
+        training = ("training: {batch_size: 64}\n"
+                    "evaluation: {held_out: {path: held_out.csv, every: 2, max_samples: 900}}")
+        with Cluster(LEDGER, training, follow=False, serving=0) as cluster:
+            writer = StreamWriter(cluster.stream)
+            writer.append(make_lines(20_000, seed=13))
+            (cluster.folder / "held_out.csv").write_text("".join(make_lines(1000, seed=14)))
+            cluster.start()
+            status = cluster.wait_finished()
+            self.assertEqual(status["samples"], 20_000)
+            self.assertEqual(
+                differing_keys(ledger_of(cluster), expected_ledger(cluster.stream)), {})
+            log = manifests(cluster)
+            [held_out] = log[max(log)]["metrics"]["slices"]
+            self.assertEqual(held_out["name"], "held_out")
+            # Every second of the 157 or so batches of each worker has one of at most 64 with it.
+            self.assertGreater(int(held_out["total_samples"]), 4000)
+
     def test_transforms_wire_sampling_and_dead_letters(self):
         training = ("training: {batch_size: 64, wire: {values: f16, gradients: bf16}, "
                     "negative_sampling: 0.5, dead_letters: dead, rpc_timeout: 500ms}")

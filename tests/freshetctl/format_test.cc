@@ -40,7 +40,7 @@ TEST_CASE("JSON for scripts has numbers as numbers and every field", "[freshetct
   CHECK(ToJson(worker) ==
         R"({"worker":0,"batches":18446744073709551615,"next_partition":0,"positions":[)"
         R"({"partition":"a\"b","offset":0,"samples":0,"bad_samples":0,"finished":false,)"
-        R"("skipped_samples":0}],)"
+        R"("skipped_samples":0,"pass":0}],)"
         R"("event_time_watermark_ms":-1,"newest_arrival_ms":0,"evaluation":{"samples":0,)"
         R"("log_loss_sum":null,"prediction_sum":0.0,"label_sum":0.0,"positives":[7],)"
         R"("negatives":[],"weight_sum":0.0,"slices":[],"group_keys":[],)"
