@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
+#include "common/cluster/limits.h"
 #include "common/model/find_variable.h"
 #include "ps/model_check.h"
 
@@ -31,6 +32,12 @@ Status CheckRuns(const proto::ModelSpec& model, const Runs& runs, size_t payload
                              model.slots_size());
     }
     keys += run.keys();
+  }
+  if (keys > kMaxKeysPerRequest) {
+    return InvalidArgument(
+        "a request of {} keys, at most {} are allowed; make batches smaller (training.batch_size)",
+        keys,
+        kMaxKeysPerRequest);
   }
   if (keys * sizeof(Key) > payload_bytes) {
     return InvalidArgument(

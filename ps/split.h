@@ -55,8 +55,8 @@ struct SplitPayload {
 };
 
 // `payload` begins with the keys of all runs. InvalidArgument: it holds fewer keys than the runs
-// say; an unknown variable or slot; a key or dense variable of another server; in debug builds also
-// a key that comes twice in a run.
+// say, or they are more than kMaxKeysPerRequest; an unknown variable or slot; a key or dense
+// variable of another server; in debug builds also a key that comes twice in a run.
 StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
                                     const Ownership& ownership,
                                     const google::protobuf::RepeatedPtrField<proto::KeyRun>& runs,

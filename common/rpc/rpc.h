@@ -116,6 +116,10 @@ struct TcpOptions {
   std::chrono::milliseconds connect_timeout{1000};
   // A server reads no further requests from a connection to which it has more answers unsent.
   uint64_t max_unsent_bytes = 64U << 20U;
+  // Nor from one of whose requests so many bytes are not yet answered.
+  uint64_t max_unanswered_bytes = 256U << 20U;
+  // A server closes a connection that has not sent a whole frame within this of its begin.
+  std::chrono::milliseconds first_frame_timeout{30'000};
 };
 
 std::unique_ptr<Transport> MakeTcpTransport(const TcpOptions& options = {});

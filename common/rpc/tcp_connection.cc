@@ -120,7 +120,7 @@ void TcpConnection::OnRead(const asio::error_code& error, size_t bytes) {
 
 void TcpConnection::TakeFrames() {
   while (owner_ != nullptr) {
-    if (unsent_bytes_ > options_.max_unsent_bytes) {
+    if (!MayRead(1)) {
       reading_paused_ = true;
       return;
     }
@@ -199,7 +199,26 @@ void TcpConnection::Sent(size_t bytes) {
     front_sent_bytes_ -= unsent_.front().bytes();
     unsent_.pop_front();
   }
-  if (reading_paused_ && unsent_bytes_ <= options_.max_unsent_bytes / 2) {
+  ReadAgain();
+}
+
+void TcpConnection::Hold(uint64_t bytes) {
+  held_bytes_ += bytes;
+}
+
+void TcpConnection::Release(uint64_t bytes) {
+  held_bytes_ -= bytes;
+  ReadAgain();
+}
+
+// Whether no more than a `part`-th of what is allowed is unsent, and held.
+bool TcpConnection::MayRead(uint64_t part) const {
+  return unsent_bytes_ <= options_.max_unsent_bytes / part &&
+         held_bytes_ <= options_.max_held_bytes / part;
+}
+
+void TcpConnection::ReadAgain() {
+  if (owner_ != nullptr && reading_paused_ && MayRead(2)) {
     // Not at once: frames may come back to the sender, which is in the middle of its work.
     reading_paused_ = false;
     asio::post(socket_.get_executor(), [self = shared_from_this()] { self->TakeFrames(); });

@@ -32,6 +32,8 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
     FrameLimits limits;
     // No frame is taken, and nothing read, while more than this is unsent.
     uint64_t max_unsent_bytes = UINT64_MAX;
+    // The same for what the owner has said it holds.
+    uint64_t max_held_bytes = UINT64_MAX;
   };
 
   // `owner` lives until it has called Close or OnBroken was called, `refusals` as long as the loop.
@@ -46,8 +48,13 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void Queue(FrameHeader header, Message message);
   // Sends what is queued, as far as the socket takes it now, and the rest when it does.
   void Flush();
+  // What the owner keeps of frames it was given.
+  void Hold(uint64_t bytes);
+  void Release(uint64_t bytes);
   // Drops what is unsent.
   void Close();
+  // Closes because of what the peer did, which is noted; the owner hears OnBroken.
+  void Refuse(const Status& why);
 
  private:
   struct Outgoing {
@@ -59,14 +66,15 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
 
   void Read();
   void OnRead(const asio::error_code& error, size_t bytes);
-  // Hands on the whole frames received, then reads on, unless too much is unsent.
+  // Hands on the whole frames received, then reads on, unless too much is unsent or held.
   void TakeFrames();
   void Write();
   void GatherUnsent();
   void Sent(size_t bytes);
   void WriteLater();
   void Break(const Status& why);
-  void Refuse(const Status& why);
+  bool MayRead(uint64_t part) const;
+  void ReadAgain();
 
   asio::ip::tcp::socket socket_;
   const std::string peer_;
@@ -80,6 +88,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
 
   std::deque<Outgoing> unsent_;
   uint64_t unsent_bytes_ = 0;
+  uint64_t held_bytes_ = 0;
   // Of the first frame in unsent_.
   size_t front_sent_bytes_ = 0;
   bool write_waits_ = false;

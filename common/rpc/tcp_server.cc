@@ -35,6 +35,7 @@ struct Lane {
 struct Answer {
   Method method;
   uint64_t request_id;
+  uint64_t request_bytes;
   StatusOr<Message> result;
 };
 
@@ -43,9 +44,13 @@ struct AnswerSink {
   std::shared_ptr<Mailbox<Answer>> answers;
   Method method;
   uint64_t request_id;
+  uint64_t request_bytes;
 
   void operator()(StatusOr<Message> result) {
-    answers->Put({.method = method, .request_id = request_id, .result = std::move(result)});
+    answers->Put({.method = method,
+                  .request_id = request_id,
+                  .request_bytes = request_bytes,
+                  .result = std::move(result)});
   }
 };
 
@@ -56,6 +61,7 @@ class ServerConnection : public TcpConnection::Owner,
   // `handlers` and `lane` live until Close or OnBroken.
   ServerConnection(tcp::socket socket,
                    const TcpConnection::Options& options,
+                   std::chrono::milliseconds first_frame_timeout,
                    const HandlerTable& handlers,
                    Lane& lane,
                    RefusalLog& refusals)
@@ -63,11 +69,23 @@ class ServerConnection : public TcpConnection::Owner,
         handlers_(handlers),
         lane_(lane),
         answers_(std::make_shared<Mailbox<Answer>>(*lane.loop, [this] { SendAnswers(); })),
-        connection_(std::make_shared<TcpConnection>(std::move(socket), options, *this, refusals)) {}
+        connection_(std::make_shared<TcpConnection>(std::move(socket), options, *this, refusals)),
+        first_frame_timeout_(first_frame_timeout),
+        first_frame_(lane.loop->context()) {}
 
-  void Start() { connection_->Start(); }
+  void Start() {
+    first_frame_.expires_after(first_frame_timeout_);
+    first_frame_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+      if (!error) {
+        self->connection_->Refuse(
+            InvalidArgument("no whole frame within {} ms", self->first_frame_timeout_.count()));
+      }
+    });
+    connection_->Start();
+  }
 
   void Close() {
+    first_frame_.cancel();
     answers_->Close();
     connection_->Close();
   }
@@ -76,8 +94,14 @@ class ServerConnection : public TcpConnection::Owner,
     if (frame.header.kind != FrameKind::kRequest) {
       return InvalidArgument("a response, expected requests only");
     }
+    first_frame_.cancel();
     const Method method = frame.header.method;
-    AnswerSink sink{.answers = answers_, .method = method, .request_id = frame.header.request_id};
+    const uint64_t bytes = frame.message.head.size() + frame.message.body.size();
+    AnswerSink sink{.answers = answers_,
+                    .method = method,
+                    .request_id = frame.header.request_id,
+                    .request_bytes = bytes};
+    connection_->Hold(bytes);
     handlers_.Dispatch(
         method, std::move(frame.message), OnceResponder<AnswerSink>(method, std::move(sink)));
     return {};
@@ -85,6 +109,7 @@ class ServerConnection : public TcpConnection::Owner,
 
   void OnBroken(const Status& why) override {
     Log().debug("connection ended reason=\"{}\"", MessageOf(why));
+    first_frame_.cancel();
     answers_->Close();
     lane_.connections.erase(shared_from_this());
   }
@@ -93,7 +118,9 @@ class ServerConnection : public TcpConnection::Owner,
   void SendAnswers() {
     const std::shared_ptr<ServerConnection> self = shared_from_this();
     for (Answer& answer : answers_->TakeAll()) {
+      const uint64_t request_bytes = answer.request_bytes;
       Queue(std::move(answer));
+      connection_->Release(request_bytes);
     }
     connection_->Flush();
   }
@@ -122,6 +149,8 @@ class ServerConnection : public TcpConnection::Owner,
   Lane& lane_;
   const std::shared_ptr<Mailbox<Answer>> answers_;
   const std::shared_ptr<TcpConnection> connection_;
+  const std::chrono::milliseconds first_frame_timeout_;
+  asio::steady_timer first_frame_;  // until the first whole frame
 };
 
 // What the operations under way hold on to. The acceptor lives on the first lane.
@@ -132,7 +161,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
              const std::vector<std::unique_ptr<Loop>>& loops,
              RefusalLog& refusals)
       : options_{.limits = {options.max_head_bytes, options.max_body_bytes},
-                 .max_unsent_bytes = options.max_unsent_bytes},
+                 .max_unsent_bytes = options.max_unsent_bytes,
+                 .max_held_bytes = options.max_unanswered_bytes},
+        first_frame_timeout_(options.first_frame_timeout),
         refusals_(refusals),
         acceptor_(std::move(acceptor)),
         pause_(loops.front()->context()) {
@@ -191,8 +222,12 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
       if (lane.closed) {
         return;
       }
-      auto connection = std::make_shared<ServerConnection>(
-          std::move(socket), self->options_, self->handlers_, lane, self->refusals_);
+      auto connection = std::make_shared<ServerConnection>(std::move(socket),
+                                                           self->options_,
+                                                           self->first_frame_timeout_,
+                                                           self->handlers_,
+                                                           lane,
+                                                           self->refusals_);
       lane.connections.insert(connection);
       connection->Start();
     });
@@ -201,6 +236,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
 
   // Immutable after Start.
   const TcpConnection::Options options_;
+  const std::chrono::milliseconds first_frame_timeout_;
   RefusalLog& refusals_;
   HandlerTable handlers_;
 

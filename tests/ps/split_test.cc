@@ -135,6 +135,18 @@ TEST_CASE("a run of a slot that the model does not have is refused", "[ps]") {
   CHECK(SplitByOwner(ModelWithSlots(), ownership, request.runs(), {}, {}).ok());
 }
 
+TEST_CASE("a request of too many keys is refused before anything is made of them", "[ps]") {
+  const Ownership ownership(PartitionMap(64, 1), 0, 2);
+  proto::PushRequest request;
+  for (int i = 0; i < 1000; ++i) {
+    request.add_runs()->set_keys(UINT32_MAX);
+  }
+  const auto split = SplitByOwner(ModelWithSlots(), ownership, request.runs(), {}, {});
+  CHECK(absl::IsInvalidArgument(split.status()));
+  CHECK_THAT(MessageOf(split.status()),
+             Catch::Contains("4294967295000 keys, at most 8388608 are allowed"));
+}
+
 TEST_CASE("a model without slots has keys of slot 0", "[ps]") {
   const Ownership ownership(PartitionMap(64, 1), 0, 1);
   proto::PushRequest request;

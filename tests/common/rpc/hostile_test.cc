@@ -1,5 +1,10 @@
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -137,6 +142,113 @@ TEST_CASE("a client that does not read is not read from either, until it does", 
     REQUIRE(lazy.Read(kFrameHeaderBytes + kAnswerBytes).size() == kFrameHeaderBytes + kAnswerBytes);
   }
   CHECK(handled == kRequests);
+}
+
+TEST_CASE("who sends no whole frame in time is let go, whoever did may be silent", "[rpc]") {
+  TcpOptions options = kOptions;
+  options.first_frame_timeout = std::chrono::milliseconds(200);
+  const auto transport = MakeTcpTransport(options);
+  const auto server = StartServer(*transport, "127.0.0.1:0");
+  const std::string whole = WireOf(kEchoHeader);
+  RawSocket quiet = RawSocket::ConnectTo(server->address());
+  REQUIRE(quiet.Write(whole));
+  REQUIRE(quiet.Read(whole.size()).size() == whole.size());
+  for (const size_t bytes : {size_t{0}, size_t{1}, whole.size() - 1}) {
+    RawSocket slow = RawSocket::ConnectTo(server->address());
+    slow.Write(whole.substr(0, bytes));
+    slow.AwaitClosed();
+  }
+  REQUIRE(quiet.Write(whole));
+  CHECK(quiet.Read(whole.size()).size() == whole.size());
+}
+
+TEST_CASE("a client with much unanswered is read on when it has its answers", "[rpc]") {
+  constexpr size_t kBodyBytes = 64U << 10U;
+  constexpr int kRequests = 100;
+  constexpr int kHeld = 8;  // and one more, which fills what is allowed
+  TcpOptions options;
+  options.max_unanswered_bytes = kHeld * kBodyBytes;
+  const auto transport = MakeTcpTransport(options);
+  auto listened = transport->Listen("127.0.0.1:0");
+  REQUIRE(listened.ok());
+  Server& server = **listened;
+  std::mutex mutex;
+  std::vector<Responder> unanswered;
+  server.Handle(kHold, [&](const Message&, Responder respond) {
+    const std::lock_guard lock(mutex);
+    unanswered.push_back(std::move(respond));
+  });
+  server.Handle(kEcho, [](Message request, Responder respond) { respond(std::move(request)); });
+  server.Start();
+
+  const GoodClient good(*transport, server.address());
+  const auto channel = transport->Connect(server.address());
+  std::atomic<int> answered{0};
+  for (int i = 0; i < kRequests; ++i) {
+    channel->Call(kHold, {.head = "", .body = Buffer(kBodyBytes)}, kLong, [&](const auto& answer) {
+      answered += answer.ok() ? 1 : 0;
+    });
+  }
+  while (answered < kRequests) {
+    std::vector<Responder> taken;
+    {
+      const std::lock_guard lock(mutex);
+      REQUIRE(unanswered.size() <= kHeld + 1);
+      taken.swap(unanswered);
+    }
+    for (Responder& respond : taken) {
+      respond(Message{});
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  CHECK(answered == kRequests);
+}
+
+size_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  size_t all_pages = 0;
+  size_t resident_pages = 0;
+  file >> all_pages >> resident_pages;
+  return resident_pages * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// FRESHET_BAD_FRAMES says how many; a million takes minutes.
+TEST_CASE("any number of bad frames harms no good client and fills no memory", "[rpc]") {
+  const char* const asked = std::getenv("FRESHET_BAD_FRAMES");
+  const int frames = asked == nullptr ? 5000 : std::atoi(asked);
+  const auto transport = MakeTcpTransport(kOptions);
+  const auto server = StartServer(*transport, "127.0.0.1:0");
+  const GoodClient good(*transport, server->address());
+  const size_t resident_before = ResidentBytes();
+  std::mt19937 random(7);
+  const auto pick = [&](size_t below) { return static_cast<size_t>(random()) % below; };
+  const std::string whole =
+      WireOf({.method = kEcho, .request_id = 1, .head_bytes = 4, .body_bytes = 8}) + "headbodybody";
+  for (int i = 0; i < frames; ++i) {
+    std::string frame = whole;
+    switch (pick(4)) {
+      case 0:  // flipped bits
+        frame[pick(kFrameHeaderBytes)] ^= static_cast<char>(1U << pick(8));
+        break;
+      case 1:  // cut off
+        frame.resize(pick(frame.size()));
+        break;
+      case 2:  // any lengths
+        frame = WireOf({.method = kEcho,
+                        .head_bytes = static_cast<uint32_t>(random()),
+                        .body_bytes = static_cast<uint32_t>(random())});
+        break;
+      default:  // any bytes
+        std::ranges::generate(frame, [&] { return static_cast<char>(random()); });
+    }
+    RawSocket raw = RawSocket::ConnectTo(server->address());
+    raw.Write(frame);
+    raw.EndWriting();
+    if (i % 16 == 0) {
+      raw.AwaitClosed();  // so that it does not lag behind for good
+    }
+  }
+  CHECK(ResidentBytes() < resident_before + (size_t{64} << 20U));
 }
 
 TEST_CASE("a hostile server fails the calls to it, and the next connection is new", "[rpc]") {
