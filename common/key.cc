@@ -1,5 +1,7 @@
 #include "common/key.h"
 
+// The functions themselves: short values are hashed in less time than a call to the library takes.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace freshet {

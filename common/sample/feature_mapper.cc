@@ -140,7 +140,11 @@ StatusOr<FeatureMapper> FeatureMapper::Make(const proto::ModelSpec& model) {
     }
     const bool plain = slot.default_value().empty() && slot.max_length() == 0 &&
                        slot.combiner() == proto::Slot::SUM;
-    mapper.slots_.push_back({.spec = slot, .seed = SlotSeed(slot.name()), .plain = plain});
+    const bool text = plain && slot.cross_size() == 0 && slot.separator().empty() &&
+                      !slot.log_bucket() && slot.buckets_size() == 0 &&
+                      slot.numeric() == proto::Slot::NONE;
+    mapper.slots_.push_back(
+        {.spec = slot, .seed = SlotSeed(slot.name()), .plain = plain, .text = text});
   }
   FRESHET_RETURN_IF_ERROR(mapper.FindCrosses());
   return mapper;
@@ -259,6 +263,12 @@ Status FeatureMapper::Map(size_t slot, std::string_view raw, std::vector<Feature
   const proto::Slot& spec = slots_[slot].spec;
   const uint64_t seed = slots_[slot].seed;
   const auto index = static_cast<uint16_t>(slot);
+  if (slots_[slot].text) {
+    if (!raw.empty()) {
+      features->push_back({.key = HashKey(seed, raw), .slot = index});
+    }
+    return absl::OkStatus();
+  }
   const size_t begin = features->size();
   if (IsCross(slot)) {
     return InvalidArgument("slot '{}' is a cross of '{}' and '{}': it has no values of its own",

@@ -50,6 +50,7 @@ class FeatureMapper {
     proto::Slot spec;
     uint64_t seed = 0;
     bool plain = true;  // neither default, nor limit, nor combiner
+    bool text = true;   // and the whole value is hashed as it is: most slots
   };
 
   struct Cross {

@@ -5,7 +5,32 @@
 
 namespace freshet {
 
+namespace {
+
+// Text of at most 15 digits, which a double holds exactly: most numbers there are in samples.
+bool ParseDigits(std::string_view text, double* number) {
+  constexpr size_t kMostDigits = 15;
+  if (text.empty() || text.size() > kMostDigits) {
+    return false;
+  }
+  uint64_t whole = 0;
+  for (const char c : text) {
+    const auto digit = static_cast<unsigned char>(c - '0');
+    if (digit > 9) {
+      return false;
+    }
+    whole = whole * 10 + digit;
+  }
+  *number = static_cast<double>(whole);
+  return true;
+}
+
+}  // namespace
+
 bool ParseNumber(std::string_view text, double* number) {
+  if (ParseDigits(text, number)) {
+    return true;
+  }
   const char* begin = text.data();
   const char* end = begin + text.size();
   if (text.size() > 1 && *begin == '+' && begin[1] != '-') {
