@@ -248,7 +248,11 @@ TEST_CASE("any number of bad frames harms no good client and fills no memory", "
       raw.AwaitClosed();  // so that it does not lag behind for good
     }
   }
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  (void)resident_before;  // sanitizers keep what is freed for a while
+#else
   CHECK(ResidentBytes() < resident_before + (size_t{64} << 20U));
+#endif
 }
 
 TEST_CASE("a hostile server fails the calls to it, and the next connection is new", "[rpc]") {
