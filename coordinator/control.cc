@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/crash_point.h"
+#include "coordinator/early_stopping.h"
 #include "coordinator/gate.h"
 #include "coordinator/log.h"
 #include "coordinator/recovery.h"
@@ -225,6 +226,9 @@ void Control::Supervise() {
   if (result.committed) {
     ObeyGate();
   }
+  if (result.status.ok()) {
+    StopEarly(finished);
+  }
   if (phase_ == Phase::TRAINING && finished && result.status.ok()) {
     CrashPoint("before_finished");
     Record("finished", fmt::format("version={}", head_.version()), head_.version());
@@ -402,6 +406,27 @@ void Control::ObeyGate() {
     Log().error("the gate could not roll back to={} error=\"{}\"",
                 gate.passed_version(),
                 status.ToString());
+  }
+}
+
+// Goes back to the version with the best held-out scores, for good.
+void Control::StopEarly(bool finished) {
+  const auto& rules = context_.options.early_stopping;
+  const proto::EarlyStopping& state = head_.early_stopping();
+  if (!rules.has_value() || !session_.has_value() || !IsOver(*rules, state, finished)) {
+    return;
+  }
+  const VersionId best(state.best_version());
+  Record("early_stopped",
+         fmt::format("best version={} log_loss={:.5f}, {} assessments without an improvement",
+                     best.value(),
+                     state.best_log_loss(),
+                     state.without_improvement()),
+         best.value());
+  const Status status = RollBack(best, {.stop = true});
+  if (!status.ok()) {
+    Record("rollback_failed", status.ToString(), best.value());
+    Log().error("could not stop early at={} error=\"{}\"", best.value(), status.ToString());
   }
 }
 

@@ -69,6 +69,7 @@ class Control {
   void NoteVerdict();
   void NoteWatermark(int64_t before);
   void ObeyGate();
+  void StopEarly(bool finished);
   Status RollBack(VersionId target, const RollbackChanges& changes);
   void NoteCut(const CutResult& result, std::chrono::nanoseconds begin);
   void NoteFailedCut(const CutResult& result);

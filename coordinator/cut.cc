@@ -7,6 +7,7 @@
 #include "common/crash_point.h"
 #include "common/metrics/evaluation.h"
 #include "common/mutant.h"
+#include "coordinator/early_stopping.h"
 #include "coordinator/gate.h"
 #include "coordinator/log.h"
 #include "coordinator/manifest_builder.h"
@@ -210,7 +211,11 @@ Status Cut::Commit() {
                                             .parts = std::move(parts_),
                                             .states = std::move(states_)});
   *manifest.mutable_skips() = plan_.head.skips();
-  *manifest.mutable_gate() = Judge(context_.options.gate, plan_.head, manifest);
+  const size_t held_out = HeldOutSlice(context_.options);
+  *manifest.mutable_gate() = Judge(context_.options.gate, held_out, plan_.head, manifest);
+  if (const auto& rules = context_.options.early_stopping; rules.has_value()) {
+    *manifest.mutable_early_stopping() = Assess(*rules, held_out, plan_.head, manifest);
+  }
   if (Mutant("cut_commits_without_a_part") && manifest.parts_size() > 1) {
     manifest.mutable_parts()->RemoveLast();
   }

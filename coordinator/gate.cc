@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/metrics/evaluation.h"
+#include "coordinator/early_stopping.h"
 
 namespace freshet::coordinator {
 namespace {
@@ -41,6 +42,7 @@ bool IsVerdict(const proto::GateState& gate) {
 }
 
 proto::GateState Judge(const GateRules& rules,
+                       size_t held_out,
                        const proto::Manifest& head,
                        const proto::Manifest& manifest) {
   proto::GateState gate;
@@ -48,10 +50,9 @@ proto::GateState Judge(const GateRules& rules,
     return gate;
   }
   gate = head.gate();
-  EvaluationSums sums(gate.pending());
-  for (const proto::WorkerState& worker : manifest.workers()) {
-    sums.Merge(EvaluationSums(worker.window()));
-  }
+  EvaluationSums all(gate.pending());
+  all.Merge(WindowOf(manifest));
+  const EvaluationSums sums = rules.held_out ? all.Slice(held_out) : all;
   uint64_t rows = gate.pending_rows();
   uint64_t bad_rows = gate.pending_bad_rows();
   for (const proto::PartFile& part : manifest.parts()) {
@@ -59,7 +60,7 @@ proto::GateState Judge(const GateRules& rules,
     bad_rows += part.bad_rows();
   }
   if (sums.samples() < rules.min_samples) {
-    *gate.mutable_pending() = sums.ToProto();
+    *gate.mutable_pending() = all.ToProto();
     gate.set_pending_rows(rows);
     gate.set_pending_bad_rows(bad_rows);
     return gate;

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstddef>
+
 #include "common/cluster/gate_rules.h"
 #include "proto/manifest.pb.h"
 
@@ -6,8 +8,9 @@ namespace freshet::coordinator {
 
 // Judges the version that `manifest` is about to commit, by its scores and parts and by what the
 // version before it has pending; the answer is the gate of the new version (proto/manifest.proto).
-// A function of the two manifests and the rules alone.
+// A function of its arguments alone. `held_out` is the slice that rules.held_out speaks of.
 proto::GateState Judge(const GateRules& rules,
+                       size_t held_out,
                        const proto::Manifest& head,
                        const proto::Manifest& manifest);
 

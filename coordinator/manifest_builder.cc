@@ -32,11 +32,6 @@ proto::SliceMetrics MetricsOfSlice(const std::string& name,
   return metrics;
 }
 
-// The slice's sums; those of none if it has no sample yet.
-EvaluationSums SliceOf(const EvaluationSums& all, size_t slice) {
-  return slice < all.slices().size() ? all.slices()[slice] : EvaluationSums();
-}
-
 void AddGauc(const EvaluationSums& window,
              const proto::VersionMetrics& before,
              proto::VersionMetrics* metrics) {
@@ -71,7 +66,7 @@ proto::VersionMetrics MetricsOf(const ManifestInputs& inputs) {
   AddGauc(window, inputs.metrics_before, &metrics);
   for (size_t slice = 0; slice < inputs.slices.size(); ++slice) {
     *metrics.add_slices() =
-        MetricsOfSlice(inputs.slices[slice], SliceOf(window, slice), SliceOf(total, slice));
+        MetricsOfSlice(inputs.slices[slice], window.Slice(slice), total.Slice(slice));
   }
   return metrics;
 }

@@ -21,11 +21,16 @@ std::vector<std::string> SliceNames(const JobConfig& job) {
 
 }  // namespace
 
-Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job) {
+StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job) {
   const CoordinatorSettings& settings = cluster.coordinator;
   // Several heartbeats fit into the timeout, so that one lost message kills nobody.
   const int64_t heartbeat_ms = std::clamp<int64_t>(settings.member_timeout_ms / 10, 10, 500);
-  return {
+  if (settings.gate.held_out && job.evaluation.held_out_path.empty()) {
+    return InvalidArgument(
+        "coordinator.gate.held_out: the job has no held-out samples; set 'evaluation.held_out' in "
+        "the worker config");
+  }
+  return Options{
       .log_dir = cluster.log_dir,
       .state_dir =
           settings.state_dir.empty() ? cluster.run_dir + "/coordinator" : settings.state_dir,
@@ -45,6 +50,7 @@ Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job) {
       .final_base = settings.final_base,
       .retention = {.keep_versions = settings.keep_versions, .keep_for_ms = settings.keep_for_ms},
       .gate = settings.gate,
+      .early_stopping = job.training.early_stopping,
       .watermark_every = milliseconds(settings.watermark_every_ms),
       .hooks = settings.hooks,
       .heartbeat_every = milliseconds(heartbeat_ms),

@@ -7,6 +7,7 @@
 
 #include "common/cluster/cluster_config.h"
 #include "common/job/job_config.h"
+#include "common/status.h"
 #include "common/version_log/retention.h"
 #include "proto/model.pb.h"
 
@@ -32,6 +33,7 @@ struct Options {
   bool final_base = false;
   Retention retention;
   GateRules gate;
+  std::optional<EarlyStoppingSettings> early_stopping;
   std::chrono::milliseconds watermark_every{3'600'000};
   std::vector<HookSettings> hooks;
   std::chrono::milliseconds heartbeat_every{300};
@@ -41,6 +43,13 @@ struct Options {
   std::chrono::milliseconds stop_timeout{5000};  // how long a last cut may hold up the end
 };
 
-Options MakeOptions(const ClusterConfig& cluster, const JobConfig& job);
+// The number of the slice of held-out samples, the last one. There is one where something goes by
+// it.
+inline size_t HeldOutSlice(const Options& options) {
+  return options.slices.empty() ? 0 : options.slices.size() - 1;
+}
+
+// InvalidArgument: the cluster asks for what the job does not have.
+StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job);
 
 }  // namespace freshet::coordinator

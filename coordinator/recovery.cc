@@ -167,6 +167,7 @@ Status Recovery::StartWorkers(const Session& session, const proto::Manifest& hea
   }
   *request.mutable_states() = head.workers();
   *request.mutable_skips() = head.skips();
+  request.set_ended(context_.options.early_stopping.has_value() && head.early_stopping().stopped());
   std::vector<proto::StartSessionRequest> requests(session.workers.size(), request);
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].set_worker(session.workers[i].info.rank);

@@ -31,11 +31,12 @@ StatusOr<std::unique_ptr<RunningRole>> StartCoordinator(const RoleContext& conte
   const CoordinatorSettings& settings = context.config.coordinator;
   FRESHET_ASSIGN_OR_RETURN(const JobConfig job,
                            LoadJobConfig(context.env.files, context.config.worker.job));
+  FRESHET_ASSIGN_OR_RETURN(coordinator::Options options,
+                           coordinator::MakeOptions(context.config, job));
   FRESHET_ASSIGN_OR_RETURN(
       auto running,
-      coordinator::Coordinator::Start(context.env,
-                                      coordinator::MakeOptions(context.config, job),
-                                      fmt::format("{}:{}", settings.host, settings.port)));
+      coordinator::Coordinator::Start(
+          context.env, std::move(options), fmt::format("{}:{}", settings.host, settings.port)));
   coordinator::Coordinator* const asked = running.get();
   FRESHET_ASSIGN_OR_RETURN(
       auto http,

@@ -87,6 +87,9 @@ StatusOr<proto::Manifest> CommitRollback(const Context& context,
     manifest.mutable_gate()->set_verdict(proto::GateState::OVERRIDDEN);
     manifest.mutable_gate()->set_failures_in_row(0);
   }
+  if (changes.stop) {
+    manifest.mutable_early_stopping()->set_stopped(true);
+  }
   FRESHET_ASSIGN_OR_RETURN(const VersionId version, numbers.Next());
   numbers.Use();
   manifest.set_version(version.value());

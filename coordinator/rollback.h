@@ -20,6 +20,7 @@ struct RollbackChanges {
   bool keep_positions = false;  // streams go on from where today's version is
   std::vector<proto::SkipRule> skips = {};
   bool forget_skips = false;
+  bool stop = false;  // nothing is learned from there (training.early_stopping)
 };
 
 // Commits a version that equals `target`: same rows, positions and metrics, a new number; the rules

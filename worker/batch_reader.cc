@@ -48,6 +48,11 @@ void BatchReader::Join() {
 }
 
 StatusOr<StreamState> BatchReader::Restore(const std::vector<proto::WorkerState>& states) {
+  if (options_.ended) {
+    complete_ = true;
+    state_ = RestorePositions({}, options_.worker, options_.workers, states);
+    return state_;
+  }
   // In this order: what is listed after the stream was found complete is all there is.
   FRESHET_ASSIGN_OR_RETURN(complete_, stream_.Complete());
   FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, stream_.Partitions());
@@ -116,7 +121,7 @@ Status BatchReader::Run() {
           state_.partitions[i] = sources_[i]->state();
         }
       }
-      if (pass_ + 1 < options_.training.passes) {
+      if (!options_.ended && pass_ + 1 < options_.training.passes) {
         ++pass_;
         FRESHET_RETURN_IF_ERROR(BeginPass());
         continue;

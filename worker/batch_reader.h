@@ -28,6 +28,7 @@ struct BatchReaderOptions {
   uint32_t workers = 1;
   TrainingSettings training;
   SourceRules rules = {};
+  bool ended = false;  // training was stopped for good: no partition is read
   // Told of each batch when it is made, before it waits in the queue. On the reader's thread.
   std::function<void(const Batch&)> on_batch = {};
 };

@@ -55,7 +55,8 @@ BatchReaderOptions ReaderOptions(const Env& env,
   BatchReaderOptions options{.worker = request.worker(),
                              .workers = request.workers(),
                              .training = job.training,
-                             .rules = RulesFor(env, job, request)};
+                             .rules = RulesFor(env, job, request),
+                             .ended = request.ended()};
   if (job.training.announce) {
     options.on_batch = [&client](const Batch& batch) { client.Announce(batch); };
   }

@@ -98,6 +98,7 @@ void ReadOptional(const ConfigSection& section,
 
 void ReadGate(const ConfigSection& section, GateRules* gate) {
   constexpr double kHuge = 1e9;
+  section.Optional("held_out", &gate->held_out);
   section.Optional("min_samples", &gate->min_samples);
   ReadOptional(section, "min_auc", 0.0, 1.0, &gate->min_auc);
   ReadOptional(section, "max_auc_drop", 0.0, 1.0, &gate->max_auc_drop);

@@ -7,6 +7,7 @@ namespace freshet {
 // When a version may be served (docs/gate.md). A rule that is not set is none.
 struct GateRules {
   bool enabled = false;
+  bool held_out = false;        // judges the held-out samples, instead of those of the stream
   uint64_t min_samples = 1000;  // that a verdict needs
   std::optional<double> min_auc = {};
   std::optional<double> max_auc_drop = {};  // against the last version that passed

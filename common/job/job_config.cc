@@ -284,6 +284,19 @@ proto::ValueType ReadWireType(const ConfigSection& section, const char* key) {
   return std::array{proto::F32, proto::F16, proto::BF16}[type];
 }
 
+void ReadEarlyStopping(const ConfigSection& training, TrainingSettings* settings) {
+  constexpr uint32_t kMostPatience = 1000;
+  if (!training.HasMap("early_stopping")) {
+    return;
+  }
+  const ConfigSection section = training.Section("early_stopping");
+  EarlyStoppingSettings& rules = settings->early_stopping.emplace();
+  section.Required("samples", &rules.samples);
+  section.InRange("samples", uint64_t{1}, uint64_t{1} << 40U, &rules.samples);
+  section.InRange("patience", 1U, kMostPatience, &rules.patience);
+  section.InRange("min_improvement", 0.0, 1.0, &rules.min_improvement);
+}
+
 void ReadTraining(const ConfigFile& file,
                   const ConfigSection& section,
                   TrainingSettings* training) {
@@ -294,6 +307,7 @@ void ReadTraining(const ConfigFile& file,
   section.InRange("batch_size", 1U, kMaxBatch, &training->batch_size);
   section.Milliseconds("max_batch_wait", &training->max_batch_wait_ms);
   section.InRange("passes", 1U, kMaxPasses, &training->passes);
+  ReadEarlyStopping(section, training);
   size_t consistency = 0;
   section.Choice("consistency", {"asp", "bsp", "ssp"}, &consistency);
   constexpr std::array kChoices = {Consistency::kAsp, Consistency::kBsp, Consistency::kSsp};
@@ -398,6 +412,14 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
     training.Fail("passes", "a stream that is followed has no second pass");
   }
   ReadEvaluation(file, root.Section("evaluation"), slots, &job.evaluation);
+  if (job.training.early_stopping.has_value()) {
+    if (job.stream.follow) {
+      training.Fail("early_stopping", "a stream that is followed is never stopped");
+    }
+    if (job.evaluation.held_out_path.empty()) {
+      training.Fail("early_stopping", "goes by held-out samples: set 'evaluation.held_out'");
+    }
+  }
   double negative_sampling = 1.0;
   training.InRange("negative_sampling", 1e-6, 1.0, &negative_sampling);
 

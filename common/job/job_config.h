@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,20 @@ enum class Consistency {
   kSsp,  // nobody is more than `staleness` steps ahead of another
 };
 
+// Training ends when the log loss of held-out samples has not improved for a while.
+struct EarlyStoppingSettings {
+  uint64_t samples = 0;          // held-out samples of one assessment
+  uint32_t patience = 3;         // assessments without an improvement
+  double min_improvement = 0.0;  // a smaller one is none
+};
+
 struct TrainingSettings {
   uint32_t batch_size = 512;
   // A batch that is not full goes out when its first sample has waited this long. Not in bsp,
   // where only full batches, and the last ones, do.
   int64_t max_batch_wait_ms = 20;
   uint32_t passes = 1;  // over the whole stream, which ends then
+  std::optional<EarlyStoppingSettings> early_stopping = {};
   Consistency consistency = Consistency::kAsp;
   uint64_t staleness = 4;  // of ssp, in steps
   // On the wire; arithmetic is float32 always. Gradients are rounded by chance, unbiased.

@@ -11,6 +11,7 @@ VersionFact FactOf(const proto::Manifest& manifest) {
   VersionFact fact{
       .needs = VersionId(manifest.kind() == proto::Manifest::BASE ? 0 : manifest.parent()),
       .served = VersionId(manifest.gate().passed_version()),
+      .best = VersionId(manifest.early_stopping().best_version()),
       .created_unix_ms = manifest.created_unix_ms(),
       .readable = true};
   for (const proto::PartFile& part : manifest.parts()) {
@@ -51,8 +52,9 @@ std::vector<VersionId> Removable(const std::map<VersionId, VersionFact>& version
     return removable;
   }
   uint32_t newer = 0;
-  if (!versions.empty() && versions.rbegin()->second.served.value() != 0) {
-    needed.insert(versions.rbegin()->second.served);
+  if (!versions.empty()) {
+    const VersionFact& newest = versions.rbegin()->second;
+    needed.insert({newest.served, newest.best});
   }
   // From the newest: what a version needs has a smaller number.
   for (auto it = versions.rbegin(); it != versions.rend(); ++it, ++newer) {

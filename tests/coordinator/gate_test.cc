@@ -31,7 +31,7 @@ class Line {
     proto::Manifest manifest = Version(++version_, samples, quality);
     manifest.add_parts()->set_rows(rows);
     manifest.mutable_parts(0)->set_bad_rows(bad_rows);
-    *manifest.mutable_gate() = Judge(rules_, head_, manifest);
+    *manifest.mutable_gate() = Judge(rules_, 0, head_, manifest);
     head_ = manifest;
     return manifest.gate();
   }
@@ -46,7 +46,7 @@ constexpr auto kPassed = proto::GateState::PASSED;
 constexpr auto kRejected = proto::GateState::REJECTED;
 
 TEST_CASE("gate: without rules there is no verdict", "[coordinator]") {
-  const proto::GateState gate = Judge({}, {}, Version(1, 5000, 0.0));
+  const proto::GateState gate = Judge({}, 0, {}, Version(1, 5000, 0.0));
   CHECK(gate.verdict() == proto::GateState::NONE);
   CHECK(!IsVerdict(gate));
 }
@@ -86,6 +86,36 @@ TEST_CASE("gate: a fall against the last version that passed", "[coordinator]") 
   CHECK(gate.verdict() == kRejected);
   CHECK(gate.reasons_size() == 2);
   CHECK(gate.passed_version() == 2);
+}
+
+TEST_CASE("gate: with held_out only the held-out samples count", "[coordinator]") {
+  const GateRules rules{.enabled = true, .held_out = true, .min_samples = 100, .max_log_loss = 0.5};
+  EvaluationSums sums;
+  const auto add = [&sums](float log_loss, bool held_out, int times) {
+    for (int i = 0; i < times; ++i) {
+      sums.Add({.prediction = 0.5F,
+                .log_loss = log_loss,
+                .label = static_cast<float>(i % 2),
+                .weight = 1.0F,
+                .slices = held_out ? 2U : 1U,
+                .held_out = held_out},
+               false);
+    }
+  };
+  const auto judge = [&] {
+    proto::Manifest manifest;
+    manifest.set_version(1);
+    *manifest.add_workers()->mutable_window() = sums.ToProto();
+    return Judge(rules, 1, {}, manifest);
+  };
+  add(0.9F, false, 1000);
+  CHECK(judge().verdict() == proto::GateState::NONE);
+  CHECK(judge().has_pending());
+  add(0.4F, true, 100);
+  CHECK(judge().verdict() == kPassed);
+  CHECK(judge().passed_log_loss() == Approx(0.4));
+  add(0.8F, true, 100);
+  CHECK(judge().verdict() == kRejected);
 }
 
 TEST_CASE("gate: calibration, log loss and rows", "[coordinator]") {

@@ -333,6 +333,39 @@ TEST_CASE("with final_base the last version is a base, and is made once", "[coor
   CHECK(cluster.AwaitPhase(Phase::FINISHED).version() == 3);
 }
 
+TEST_CASE("a model that was stopped early learns no more", "[coordinator]") {
+  FakeCluster cluster(1, 2);
+  cluster.options.early_stopping = EarlyStoppingSettings{.samples = 100};
+  cluster.StartAll();
+  cluster.Train(5);
+  REQUIRE(cluster.CutNow().value() == 1);
+  CHECK_FALSE(cluster.workers[0]->sessions().back().ended());
+  cluster.StopCoordinator();
+  VersionLog log = cluster.log();
+  proto::Manifest stopped = cluster.ManifestOf(1);
+  const uint64_t version = cluster.Versions().back() + 1;
+  stopped.set_version(version);
+  stopped.set_parent(1);
+  stopped.set_kind(proto::Manifest::ROLLBACK);
+  stopped.clear_parts();
+  stopped.mutable_early_stopping()->set_stopped(true);
+  REQUIRE(log.Prepare(VersionId(version)).ok());
+  REQUIRE(log.Commit(stopped).ok());
+
+  SECTION("in every session") {
+    cluster.StartCoordinator();
+    cluster.AwaitPhase(Phase::TRAINING);
+    CHECK(cluster.workers[0]->sessions().back().ended());
+    CHECK(cluster.workers[1]->sessions().back().ended());
+  }
+  SECTION("unless early stopping is no longer asked for") {
+    cluster.options.early_stopping.reset();
+    cluster.StartCoordinator();
+    cluster.AwaitPhase(Phase::TRAINING);
+    CHECK_FALSE(cluster.workers[0]->sessions().back().ended());
+  }
+}
+
 TEST_CASE("a last cut that fails is made again", "[coordinator]") {
   FakeCluster cluster(1, 1);
   cluster.options.cut_every = milliseconds(50);

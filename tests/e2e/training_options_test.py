@@ -94,6 +94,56 @@ class TrainingOptionsTest(unittest.TestCase):
             # Every second of the 157 or so batches of each worker has one of at most 64 with it.
             self.assertGreater(int(held_out["total_samples"]), 4000)
 
+    def test_early_stopping_goes_back_to_the_best_version_and_learns_no_more(self):
+        # The ledger's predictions never change, so the first assessment stays the best.
+        training = ("training: {batch_size: 64, passes: 1000, rpc_timeout: 500ms,"
+                    " early_stopping: {samples: 2000, patience: 2}}\n"
+                    "evaluation: {held_out: {path: held_out.csv, every: 2, max_samples: 900}}")
+        with Cluster(LEDGER, training, follow=False, serving=0,
+                     coordinator="final_base: true") as cluster:
+            StreamWriter(cluster.stream).append(make_lines(20_000, seed=15))
+            (cluster.folder / "held_out.csv").write_text("".join(make_lines(1000, seed=16)))
+            cluster.start()
+            cluster.wait(lambda s: s["version"] > 0, "a version")
+            cluster.kill("worker-1")
+            cluster.wait_finished()
+            log = manifests(cluster)
+            last = log[max(log)]
+            state = last["early_stopping"]
+            self.assertTrue(state["stopped"])
+            self.assertEqual(kind(last), "BASE")
+            stopped = log[int(last["parent"])]
+            self.assertEqual(kind(stopped), "ROLLBACK")
+            self.assertEqual(stopped["parent"], state["best_version"])
+            self.assertIn("early_stopped", cluster.freshetctl("events").stdout)
+            self.assert_learned_up_to_its_positions(cluster, last)
+
+            # Nothing more is learned, whoever starts anew.
+            for name in ("worker-0", "ps-0", "coordinator"):
+                epoch = cluster.status()["epoch"]
+                cluster.kill(name)
+                cluster.wait(lambda s: s["epoch"] > epoch and s["phase"] == "FINISHED",
+                             f"the end after {name}")
+            log = manifests(cluster)
+            self.assert_learned_up_to_its_positions(cluster, log[max(log)])
+            self.assertEqual(log[max(log)]["early_stopping"]["best_version"],
+                             state["best_version"])
+
+    def assert_learned_up_to_its_positions(self, cluster, manifest):
+        """The rows are those of the passes before, and of this one up to the positions."""
+        positions = {p["partition"]: p for w in manifest["workers"] for p in w.get("positions", [])}
+        expected = {}
+        for number in range(max(p.get("pass", 0) for p in positions.values()) + 1):
+            def learned(partition, end, _line, number=number):
+                position = positions[partition]
+                return (number < position.get("pass", 0) or
+                        (number == position.get("pass", 0) and
+                         end <= int(position.get("offset", 0))))
+            for key, (count, ids) in expected_ledger(cluster.stream, learned).items():
+                before = expected.get(key, (0, 0))
+                expected[key] = (before[0] + count, (before[1] + ids) % 2**64)
+        self.assertEqual(differing_keys(ledger_of(cluster), expected), {})
+
     def test_transforms_wire_sampling_and_dead_letters(self):
         training = ("training: {batch_size: 64, wire: {values: f16, gradients: bf16}, "
                     "negative_sampling: 0.5, dead_letters: dead, rpc_timeout: 500ms}")

@@ -223,6 +223,24 @@ TEST_CASE("settings of deep models reach the model, and no other kind takes them
         "4: 'cross_layers' is no setting of a model of kind deepfm");
 }
 
+TEST_CASE("early stopping needs held-out samples and a stream that ends", "[job]") {
+  const std::string stops = "training: {early_stopping: {samples: 500, min_improvement: 0.01}}\n";
+  const freshet::JobConfig job = Job(kSmall + stops + "evaluation: {held_out: {path: h.csv}}\n");
+  REQUIRE(job.training.early_stopping.has_value());
+  CHECK(job.training.early_stopping->samples == 500);
+  CHECK(job.training.early_stopping->patience == 3);
+  CHECK(job.training.early_stopping->min_improvement == 0.01);
+  CHECK_FALSE(Job(kSmall).training.early_stopping.has_value());
+  CHECK(Errors(kSmall + stops) ==
+        "5: 'early_stopping' goes by held-out samples: set 'evaluation.held_out'");
+  CHECK(Errors("stream: {path: d, follow: true}\n" + kSmall.substr(kSmall.find('\n') + 1) +
+               "training: {early_stopping: {patience: 0}}\n"
+               "evaluation: {held_out: {path: h.csv}}\n") ==
+        "5: 'samples' is missing in 'training.early_stopping'\n"
+        "5: 'patience' must be a whole number from 1 to 1000, got '0'\n"
+        "5: 'early_stopping' a stream that is followed is never stopped");
+}
+
 TEST_CASE("delimiters may be a tab or of several characters", "[job]") {
   const auto delimiter_of = [](const std::string& written) {
     return Job("stream: {path: d}\nformat: {columns: [y, a], label: {column: y}, delimiter: " +

@@ -114,6 +114,10 @@ TEST_CASE("retention: an old base and its deltas go when a newer base carries al
   // What the gate keeps serving at stays, too.
   facts[VersionId(6)].served = VersionId(3);
   CHECK(Removable(facts, {}, three, kNow).empty());
+  // And what early stopping may go back to.
+  facts[VersionId(6)].served = VersionId(0);
+  facts[VersionId(6)].best = VersionId(2);
+  CHECK(Removable(facts, {}, three, kNow) == std::vector<VersionId>{VersionId(3)});
 }
 
 TEST_CASE("a pin is a note that stays; a version that is not there cannot be pinned",
