@@ -106,6 +106,19 @@ TEST_CASE("an id has the key of its text, and a number that of its shortest one"
         std::vector{KeyOf("x", "1e+30")});
 }
 
+TEST_CASE("the bytes of docs/formats/sample.md are the sample that it tells of", "[sample]") {
+  const std::string bytes(
+      "\x0d\x00\x00\x80\x3f"
+      "\x22\x09\x0a\x04user\x12\x01\x07"
+      "\x22\x0a\x0a\x04item\x1a\x02i1",
+      28);
+  Sample sample;
+  REQUIRE(Parser({PlainSlot("user"), PlainSlot("item")})->Parse(bytes, &sample).ok());
+  CHECK(sample.label == 1.0F);
+  CHECK(KeysOf(sample.features) ==
+        std::vector<freshet::Key>{KeyOf("user", "7"), KeyOf("item", "i1")});
+}
+
 TEST_CASE("a message that is no sample is told", "[sample]") {
   CHECK(ParseError("").find("the message is empty") == 0);
   CHECK(ParseError("\xff\xff\xff").find("no message of proto/sample.proto, 3 bytes") == 0);
