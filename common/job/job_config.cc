@@ -54,7 +54,7 @@ void ReadTimeUnit(const ConfigSection& section, SampleFormat* format) {
 }
 
 // label, in all kinds; the column's name stays empty in libsvm and libffm, where the label comes
-// first.
+// first, and in protobuf, which has a field for it.
 void ReadLabel(const ConfigSection& section, SampleFormat* format) {
   if (format->kind == SampleFormat::Kind::kDelimited) {
     ReadColumn(section, "column", format->columns, true, &format->label_column);
@@ -97,14 +97,19 @@ void ReadJsonFormat(const ConfigSection& section, SampleFormat* format) {
 
 void ReadFormat(const ConfigSection& section, SampleFormat* format) {
   size_t kind = 0;
-  section.Choice("kind", {"delimited", "libsvm", "libffm", "json"}, &kind);
+  section.Choice("kind", {"delimited", "libsvm", "libffm", "json", "protobuf"}, &kind);
   using Kind = SampleFormat::Kind;
-  constexpr std::array kKinds = {Kind::kDelimited, Kind::kLibsvm, Kind::kLibffm, Kind::kJson};
+  constexpr std::array kKinds = {
+      Kind::kDelimited, Kind::kLibsvm, Kind::kLibffm, Kind::kJson, Kind::kProtobuf};
   format->kind = kKinds[kind];
   if (format->kind == Kind::kDelimited) {
     ReadDelimitedFormat(section, format);
   } else if (format->kind == Kind::kJson) {
     ReadJsonFormat(section, format);
+  } else if (format->kind == Kind::kProtobuf) {
+    bool required = false;
+    section.Section("event_time").Optional("required", &required);
+    format->event_time_column = required ? "event_time_ms" : "";
   }
   ReadLabel(section.Section("label"), format);
 }
@@ -201,12 +206,16 @@ proto::Slot ReadSlot(const ConfigSection& section, const SampleFormat& format) {
   if (section.Has("name") && slot.name().empty()) {
     section.Fail("name", "must not be empty");
   }
-  if (format.kind == SampleFormat::Kind::kJson || format.kind == SampleFormat::Kind::kLibffm) {
+  if (format.kind != SampleFormat::Kind::kDelimited && format.kind != SampleFormat::Kind::kLibsvm) {
     *slot.mutable_column() = slot.name();
     section.Optional("column", slot.mutable_column());
   }
   if (format.kind == SampleFormat::Kind::kJson) {
     section.Optional("separator", slot.mutable_separator());
+    ReadBuckets(section, &slot);
+    ReadTransforms(section, true, &slot);
+  }
+  if (format.kind == SampleFormat::Kind::kProtobuf) {
     ReadBuckets(section, &slot);
     ReadTransforms(section, true, &slot);
   }
@@ -397,6 +406,12 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
   const ConfigSection root = file.root();
   ReadStream(file, root.Section("stream"), &job.stream);
   ReadFormat(root.Section("format"), &job.format);
+  if (job.format.kind == SampleFormat::Kind::kProtobuf) {
+    job.stream.framing = FileStreamOptions::Framing::kMessages;
+    if (job.stream.header) {
+      root.Section("stream").Fail("header", "is of lines, and protobuf has none");
+    }
+  }
   proto::FeaturePolicy slot_rules;
   std::vector<proto::Slot> slots = ReadSlots(root, job.format, &slot_rules);
   const ConfigSection model = root.Section("model");

@@ -5,6 +5,7 @@
 #include "common/sample/label.h"
 #include "common/sample/libsvm_parser.h"
 #include "common/sample/number.h"
+#include "common/sample/protobuf_parser.h"
 
 namespace freshet {
 
@@ -37,6 +38,8 @@ StatusOr<std::unique_ptr<SampleParser>> MakeSampleParser(const SampleFormat& for
       return MakeLibsvmParser(format, mapper);
     case SampleFormat::Kind::kJson:
       return MakeJsonParser(format, mapper);
+    case SampleFormat::Kind::kProtobuf:
+      return MakeProtobufParser(format, mapper);
   }
   return InvalidArgument("unknown sample format {}", static_cast<int>(format.kind));
 }

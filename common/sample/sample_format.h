@@ -12,13 +12,14 @@
 
 namespace freshet {
 
-// How a line of a stream is read.
+// How a record of a stream is read.
 struct SampleFormat {
   enum class Kind {
     kDelimited,  // columns between delimiters (CSV quoting with "quoted")
     kLibsvm,     // label index:value index:value ...
     kLibffm,     // label field:index:value field:index:value ...
     kJson,       // an object a line
+    kProtobuf,   // a proto::Sample; with an event_time_column the time must be there
   };
   enum class TimeUnit { kSeconds, kMilliseconds };
 

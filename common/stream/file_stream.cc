@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "common/stream/line_reader.h"
+#include "common/stream/message_reader.h"
 #include "common/stream/stream.h"
 
 namespace freshet {
@@ -55,13 +56,22 @@ class FileStream final : public Stream {
     if (is_directory ? !IsPartitionName(partition) : partition != own_name) {
       return InvalidArgument("{} has no partition '{}'", options_.path, partition);
     }
-    auto reader = std::make_unique<LineReader>(
+    return options_.framing == FileStreamOptions::Framing::kLines
+               ? OpenReader<LineReader>(folder, partition, offset)
+               : OpenReader<MessageReader>(folder, partition, offset);
+  }
+
+ private:
+  template <typename Reader>
+  StatusOr<std::unique_ptr<PartitionReader>> OpenReader(const std::string& folder,
+                                                        const std::string& partition,
+                                                        uint64_t offset) {
+    auto reader = std::make_unique<Reader>(
         files_, clock_, options_, folder + partition, folder + kSuccessName);
     FRESHET_RETURN_IF_ERROR(reader->Open(offset));
     return reader;
   }
 
- private:
   StatusOr<bool> IsDirectory() const {
     const auto info = files_.Stat(options_.path);
     if (!info.ok()) {

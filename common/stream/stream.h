@@ -13,7 +13,7 @@
 namespace freshet {
 
 struct Record {
-  std::string_view bytes;   // without the line end; valid until the next call of Next
+  std::string_view bytes;   // without line end or length; valid until the next call of Next
   uint64_t end_offset = 0;  // where the next record begins
   int64_t arrival_ms = 0;   // Unix time at which the reader saw it
 };
@@ -50,19 +50,27 @@ class Stream {
 };
 
 struct FileStreamOptions {
+  // What tells one record from the next.
+  enum class Framing {
+    kLines,     // ended by LF or CRLF
+    kMessages,  // each behind its length, a varint (common/stream/message_reader.h)
+  };
+
   std::string path{};    // a file, or a directory whose files are the partitions
   std::string suffix{};  // of a directory's files, as in ".csv"; empty: all
   // Keep reading what is appended until a file named _SUCCESS stands in the directory (beside the
   // file); without it the stream ends where the files end.
   bool follow = false;
   bool header = false;                    // the first line of each file is not a sample
-  uint64_t max_record_bytes = 1U << 20U;  // a longer line is skipped and given as an empty record
+  uint64_t max_record_bytes = 1U << 20U;  // a longer one is skipped and given as an empty record
+  Framing framing = Framing::kLines;
 };
 
-// Files of lines, ended by LF or CRLF. A last line without line end is a record only when the
-// stream is complete. Names that begin with "." or "_" are no partitions. Files may only grow: one
-// that is cut or replaced while it is read is FailedPrecondition. `files` and `clock` outlive the
-// stream and its readers, which do not need the stream itself.
+// Files of lines or messages. A last line without line end is a record only when the stream is
+// complete; so is a last message that is cut off, an empty one. Names that begin with "." or "_"
+// are no partitions. Files may only grow: one that is cut or replaced while it is read is
+// FailedPrecondition. `files` and `clock` outlive the stream and its readers, which do not need the
+// stream itself.
 std::unique_ptr<Stream> MakeFileStream(FileSystem& files,
                                        Clock& clock,
                                        const FileStreamOptions& options);

@@ -50,8 +50,10 @@ std::vector<std::unique_ptr<SampleParser>> MakeParsers() {
   const SampleFormat libffm = {.kind = SampleFormat::Kind::kLibffm};
   SampleFormat json = plain;
   json.kind = SampleFormat::Kind::kJson;
+  const SampleFormat protobuf = {.kind = SampleFormat::Kind::kProtobuf};
   std::vector<std::unique_ptr<SampleParser>> parsers;
-  for (const SampleFormat& format : {plain, quoted, wide, wide_quoted, libsvm, libffm, json}) {
+  for (const SampleFormat& format :
+       {plain, quoted, wide, wide_quoted, libsvm, libffm, json, protobuf}) {
     const bool all_kinds =
         format.kind == SampleFormat::Kind::kDelimited || format.kind == SampleFormat::Kind::kJson;
     auto parser = MakeSampleParser(format, MapperOf(all_kinds));

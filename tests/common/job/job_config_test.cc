@@ -428,3 +428,30 @@ TEST_CASE("the model's hash tells models apart, and stays", "[job]") {
   CHECK(ModelHash(Job(kInput + "model: {kind: fm, seed: 2}\n").model) != hash);
   CHECK(ModelHash({}) == "2d06800538d394c2");  // of no bytes; persisted in manifests
 }
+
+TEST_CASE("a stream of protobuf has messages, and slots that read columns by name", "[job]") {
+  const JobConfig job = Job(R"(stream: {path: d}
+format: {kind: protobuf, label: {positive_at_least: 4}, event_time: {required: true}}
+slots:
+  - {name: user}
+  - {name: age, column: years, buckets: [18, 30]}
+  - {name: tags, combiner: mean, max_length: 3}
+  - {name: both, cross: [user, age]}
+model: {kind: fm}
+)");
+  CHECK(job.format.kind == SampleFormat::Kind::kProtobuf);
+  CHECK(job.format.positive_at_least == 4.0);
+  CHECK(job.format.event_time_column == "event_time_ms");
+  CHECK(job.stream.framing == freshet::FileStreamOptions::Framing::kMessages);
+  CHECK(job.model.slots(0).column() == "user");
+  CHECK(job.model.slots(1).column() == "years");
+  CHECK(job.model.slots(2).max_length() == 3);
+  const std::string rest = "slots: [{name: user}]\nmodel: {kind: fm}\n";
+  const JobConfig small = Job("stream: {path: d}\nformat: {kind: protobuf}\n" + rest);
+  CHECK(small.format.event_time_column.empty());
+  CHECK(Job(kSmall).stream.framing == freshet::FileStreamOptions::Framing::kLines);
+  CHECK(Errors("stream: {path: d, header: true}\nformat: {kind: protobuf}\n" + rest)
+            .find("is of lines") != std::string::npos);
+  CHECK(Errors("stream: {path: d}\nformat: {kind: protobuf, columns: [a]}\n" + rest)
+            .find("columns") != std::string::npos);
+}
