@@ -10,6 +10,7 @@
 #include "coordinator/gate.h"
 #include "coordinator/log.h"
 #include "coordinator/recovery.h"
+#include "coordinator/scores.h"
 #include "coordinator/status.h"
 
 namespace freshet::coordinator {
@@ -72,6 +73,7 @@ void Control::Run() {
   if (session_.has_value() && phase_ == Phase::TRAINING && !EndBrokenSession()) {
     MakeCut(false, std::min(context_.options.stop_timeout, context_.options.rpc_timeout));
   }
+  WriteScores(context_);
   RefuseAll();
 }
 
@@ -231,6 +233,7 @@ void Control::Supervise() {
   }
   if (phase_ == Phase::TRAINING && finished && result.status.ok()) {
     CrashPoint("before_finished");
+    WriteScores(context_);
     Record("finished", fmt::format("version={}", head_.version()), head_.version());
     Enter(Phase::FINISHED, "");
   }
@@ -326,6 +329,7 @@ CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
 void Control::NoteCut(const CutResult& result, nanoseconds begin) {
   const int64_t watermark_before = head_.event_time_watermark_ms();
   head_ = result.manifest;
+  KeepScores(context_, head_);
   Record("version_committed",
          fmt::format("kind={} samples={} auc={:.4f} log_loss={:.4f} event_time_ms={}",
                      proto::Manifest::Kind_Name(head_.kind()),

@@ -34,6 +34,7 @@ StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job
       .log_dir = cluster.log_dir,
       .state_dir =
           settings.state_dir.empty() ? cluster.run_dir + "/coordinator" : settings.state_dir,
+      .report_dir = settings.report.empty() ? cluster.run_dir + "/report" : settings.report,
       .servers = static_cast<uint32_t>(cluster.ps.hosts.size()),
       .workers = static_cast<uint32_t>(cluster.worker.hosts.size()),
       .serving = static_cast<uint32_t>(cluster.serving.hosts.size()),

@@ -17,6 +17,7 @@ namespace freshet::coordinator {
 struct Options {
   std::string log_dir;
   std::string state_dir;
+  std::string report_dir;  // what was measured goes there at the end; empty: nowhere
   // How many of each the cluster has. Training needs all servers and workers, and no serving node.
   uint32_t servers = 1;
   uint32_t workers = 1;

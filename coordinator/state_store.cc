@@ -16,6 +16,7 @@ constexpr char kEpochKey[] = "epoch";
 constexpr char kVersionKey[] = "version";
 constexpr char kEventPrefix[] = "event/";
 constexpr char kHookPrefix[] = "hook/";
+constexpr char kScoresPrefix[] = "scores/";
 constexpr char kAfterEvents[] = "event0";  // '0' follows '/'
 
 Status ToStatus(const rocksdb::Status& status, const std::string& what) {
@@ -35,6 +36,10 @@ Status ToStatus(const rocksdb::Status& status, const std::string& what) {
 // Twenty digits, so that the order of keys is the order of numbers.
 std::string EventKey(uint64_t number) {
   return fmt::format("{}{:020}", kEventPrefix, number);
+}
+
+std::string ScoresKey(uint64_t version) {
+  return fmt::format("{}{:020}", kScoresPrefix, version);
 }
 
 StatusOr<uint64_t> ParseNumber(const std::string& key, const std::string& text) {
@@ -200,6 +205,32 @@ StatusOr<std::vector<Event>> StateStore::EventsAfter(uint64_t after,
 
 uint64_t StateStore::NewestEvent() const {
   return impl_->next_event - 1;
+}
+
+Status StateStore::StoreScores(const proto::Manifest& scores) {
+  const uint64_t version = scores.version();
+  FRESHET_RETURN_IF_ERROR(impl_->Put(ScoresKey(version), scores.SerializeAsString(), false));
+  if (version <= kScoresKept) {
+    return absl::OkStatus();
+  }
+  return ToStatus(impl_->db->Delete(rocksdb::WriteOptions(), ScoresKey(version - kScoresKept)),
+                  "forget scores in " + impl_->directory);
+}
+
+StatusOr<std::map<VersionId, proto::Manifest>> StateStore::Scores() const {
+  std::map<VersionId, proto::Manifest> all;
+  const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(rocksdb::ReadOptions()));
+  for (it->Seek(kScoresPrefix); it->Valid() && it->key().starts_with(kScoresPrefix); it->Next()) {
+    proto::Manifest scores;
+    if (!scores.ParseFromArray(it->value().data(), static_cast<int>(it->value().size()))) {
+      return DataLoss("the coordinator's state in {} holds no scores under {}",
+                      impl_->directory,
+                      it->key().ToString());
+    }
+    all[VersionId(scores.version())] = std::move(scores);
+  }
+  FRESHET_RETURN_IF_ERROR(ToStatus(it->status(), "read scores in " + impl_->directory));
+  return all;
 }
 
 StatusOr<uint64_t> StateStore::HookPosition(const std::string& hook) const {

@@ -1,12 +1,14 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/ids.h"
 #include "common/status.h"
+#include "proto/manifest.pb.h"
 
 namespace freshet::coordinator {
 
@@ -49,11 +51,18 @@ class StateStore {
   // The largest id; 0: no event yet.
   uint64_t NewestEvent() const;
 
+  // What a version measured (common/report/report.h), also when the version itself is removed.
+  // Keeps those of the kScoresKept newest numbers. Not synced: they are a help, not state.
+  Status StoreScores(const proto::Manifest& scores);
+  // Ascending.
+  StatusOr<std::map<VersionId, proto::Manifest>> Scores() const;
+
   // The id of the last event that a hook was told; 0: of none.
   StatusOr<uint64_t> HookPosition(const std::string& hook) const;
   Status StoreHookPosition(const std::string& hook, uint64_t id);
 
   static constexpr uint64_t kEventsKept = 100'000;
+  static constexpr uint64_t kScoresKept = 100'000;
 
  private:
   struct Impl;

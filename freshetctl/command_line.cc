@@ -312,7 +312,7 @@ class CommandLine {
     CLI::App* report =
         Add(&app_, "report", "Writes what the versions measured, as CSV and charts", [this] {
           return Offline(
-              [&](const std::string& log) { return WriteReport(context_, log, output_); });
+              [&](const std::string& log) { return ReportOfLog(context_, log, output_); });
         });
     AddLogDirectory(report);
     report->add_option("--output", output_, "Folder to write to")->required()->type_name("DIR");

@@ -157,6 +157,9 @@ void ReadCoordinator(const ConfigFile& file,
   section.InRange("base_every", 1U, std::numeric_limits<uint32_t>::max(), &coordinator->base_every);
   section.InRange("base_growth", 0.01, 1e6, &coordinator->base_growth);
   section.Optional("final_base", &coordinator->final_base);
+  if (section.Has("report")) {
+    ReadPath(file, section, "report", &coordinator->report);
+  }
   section.Optional("keep_versions", &coordinator->keep_versions);
   section.Milliseconds("keep_for", &coordinator->keep_for_ms);
   if (coordinator->keep_for_ms < 0 || coordinator->keep_for_ms > kMaxKeepMilliseconds) {

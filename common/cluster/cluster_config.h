@@ -34,6 +34,7 @@ struct CoordinatorSettings {
   std::string state_dir;   // default: <run_dir>/coordinator
   int64_t cut_every_ms = 1000;
   uint32_t base_every = 1000;    // every so many versions is a base
+  std::string report = {};       // folder; empty: <run_dir>/report
   bool final_base = false;       // the version made when the streams have ended is one
   double base_growth = 1.0;      // or once deltas have so many times the bytes of the last one
   uint32_t keep_versions = 100;  // common/version_log/retention.h

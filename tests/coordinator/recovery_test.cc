@@ -1,6 +1,8 @@
 #include "coordinator/recovery.h"
 
 #include <catch2/catch.hpp>
+#include <sstream>
+#include <thread>
 
 #include "tests/coordinator/fake_cluster.h"
 
@@ -331,6 +333,39 @@ TEST_CASE("with final_base the last version is a base, and is made once", "[coor
   cluster.AwaitPhase(Phase::TRAINING);
   cluster.workers[0]->Finish();
   CHECK(cluster.AwaitPhase(Phase::FINISHED).version() == 3);
+}
+
+TEST_CASE("the report at the end has versions that are gone", "[coordinator]") {
+  FakeCluster cluster(1, 1);
+  cluster.options.report_dir = cluster.folder.path() + "/report";
+  cluster.options.retention = {.keep_versions = 1, .keep_for_ms = 0};
+  cluster.options.base_every = 1;
+  cluster.StartAll();
+  for (int i = 0; i < 4; ++i) {
+    cluster.Train(5);
+    REQUIRE(cluster.CutNow().ok());
+  }
+  while (cluster.Versions().front() == 1) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  const bool ends = GENERATE(true, false);
+  if (ends) {
+    cluster.workers[0]->Finish();
+    cluster.AwaitPhase(Phase::FINISHED);
+  } else {
+    cluster.StopCoordinator();
+  }
+  const StatusOr<std::string> csv =
+      ReadFile(cluster.env.files, cluster.options.report_dir + "/versions.csv", 1U << 20U);
+  REQUIRE(csv.ok());
+  std::vector<std::string> versions;
+  std::istringstream lines(*csv);
+  for (std::string line; std::getline(lines, line);) {
+    versions.push_back(line.substr(0, line.find(',')));
+  }
+  REQUIRE(versions.size() >= 5);
+  versions.resize(5);
+  CHECK(versions == std::vector<std::string>{"version", "1", "2", "3", "4"});
 }
 
 TEST_CASE("a model that was stopped early learns no more", "[coordinator]") {

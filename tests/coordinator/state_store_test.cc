@@ -44,6 +44,28 @@ TEST_CASE("a directory that cannot be made is an error with its name", "[coordin
   CHECK(MessageOf(store.status()).find("/dev/null/state") != std::string::npos);
 }
 
+TEST_CASE("scores are kept by version, those of the newest numbers", "[coordinator]") {
+  const TempFolder folder;
+  constexpr uint64_t kNewest = StateStore::kScoresKept + 3;
+  {
+    const auto store = StateStore::Open(folder.path()).value();
+    CHECK(store->Scores().value().empty());
+    for (const uint64_t version : {uint64_t{3}, uint64_t{4}, kNewest}) {
+      proto::Manifest scores;
+      scores.set_version(version);
+      scores.mutable_metrics()->set_auc(0.5 + static_cast<double>(version % 10) / 100);
+      REQUIRE(store->StoreScores(scores).ok());
+    }
+  }
+  const auto store = StateStore::Open(folder.path()).value();
+  CHECK(store->NewestEvent() == 0);
+  const auto scores = store->Scores().value();
+  REQUIRE(scores.size() == 2);
+  CHECK(scores.begin()->first == VersionId(4));
+  CHECK(scores.at(VersionId(4)).metrics().auc() == 0.54);
+  CHECK(scores.rbegin()->first == VersionId(kNewest));
+}
+
 TEST_CASE("the newest events are kept, in order, across opening again", "[coordinator]") {
   const TempFolder folder;
   constexpr uint64_t kRecorded = StateStore::kEventsKept + 5;

@@ -75,6 +75,17 @@ class TrainingOptionsTest(unittest.TestCase):
             self.assertEqual(differing_keys(ledger_of(cluster), expected), {})
             log = manifests(cluster)
             self.assertEqual(kind(log[max(log)]), "BASE")
+            self.check_report(cluster, log)
+
+    def check_report(self, cluster, log):
+        """It has a line for each version, and a chart of what could be measured."""
+        folder = cluster.run_dir / "report"
+        lines = [line.split(",") for line in
+                 (folder / "versions.csv").read_text().splitlines()]
+        self.assertEqual(lines[0][0], "version")
+        self.assertEqual([int(line[0]) for line in lines[1:]], sorted(log))
+        self.assertEqual(lines[-1][4], log[max(log)]["metrics"]["total_samples"])
+        self.assertIn("<svg", (folder / "log_loss.svg").read_text())
 
     def test_held_out_samples_are_scored_and_never_learned(self):
         training = ("training: {batch_size: 64}\n"

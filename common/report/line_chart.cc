@@ -1,4 +1,4 @@
-#include "freshetctl/line_chart.h"
+#include "common/report/line_chart.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-namespace freshet::freshetctl {
+namespace freshet {
 namespace {
 
 constexpr double kWidth = 860.0;
@@ -158,4 +158,4 @@ std::string DrawChart(const std::string& title,
   return Chart(lines).Draw(title, x_title);
 }
 
-}  // namespace freshet::freshetctl
+}  // namespace freshet

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-namespace freshet::freshetctl {
+namespace freshet {
 
 struct ChartLine {
   std::string name;
@@ -15,4 +15,4 @@ std::string DrawChart(const std::string& title,
                       const std::string& x_title,
                       const std::vector<ChartLine>& lines);
 
-}  // namespace freshet::freshetctl
+}  // namespace freshet
