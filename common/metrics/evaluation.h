@@ -56,6 +56,7 @@ class EvaluationSums {
 
   // May be fewer than the config names: the last ones have no sample then.
   const std::vector<EvaluationSums>& slices() const { return slices_; }
+
   // The sums of one slice; those of none if it has no sample yet.
   EvaluationSums Slice(size_t index) const {
     return index < slices_.size() ? slices_[index] : EvaluationSums();
