@@ -59,15 +59,7 @@ class StreamDirectory {
 };
 
 // A job on a StreamDirectory.
-inline JobConfig MakeJob(const std::string& path,
-                         const std::string& kind,
-                         Consistency consistency,
-                         bool follow = false) {
-  JobConfig job;
-  job.stream.path = path;
-  job.stream.follow = follow;
-  job.format.columns = {"label", "user", "item"};
-  job.format.label_column = "label";
+inline ModelSettings SmallSettings(const std::string& kind) {
   ModelSettings settings;
   settings.kind = kind;
   settings.factors = 4;
@@ -76,6 +68,18 @@ inline JobConfig MakeJob(const std::string& path,
   settings.optimizer.mutable_adagrad()->set_initial_accumulator(0.1F);
   settings.optimizer.mutable_adagrad()->set_epsilon(1e-8F);
   settings.dense_optimizer = settings.optimizer;
+  return settings;
+}
+
+inline JobConfig MakeJob(const std::string& path,
+                         const ModelSettings& settings,
+                         Consistency consistency,
+                         bool follow = false) {
+  JobConfig job;
+  job.stream.path = path;
+  job.stream.follow = follow;
+  job.format.columns = {"label", "user", "item"};
+  job.format.label_column = "label";
   std::vector<proto::Slot> slots(2);
   slots[0].set_name("user");
   slots[0].set_column("user");
@@ -89,6 +93,13 @@ inline JobConfig MakeJob(const std::string& path,
   job.training.consistency = consistency;
   job.training.rpc_timeout_ms = 200;
   return job;
+}
+
+inline JobConfig MakeJob(const std::string& path,
+                         const std::string& kind,
+                         Consistency consistency,
+                         bool follow = false) {
+  return MakeJob(path, SmallSettings(kind), consistency, follow);
 }
 
 // The machine's, but for the transport.
