@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/cluster/packed_payload.h"
 #include "common/cluster/wire_floats.h"
 #include "common/model/feature_policy.h"
 #include "common/mutant.h"
@@ -241,6 +242,10 @@ void TrainingService::Declare(const proto::DeclareRequest& request, rpc::Respond
 Status TrainingService::PreparePull(PullWork& work) const {
   FRESHET_ASSIGN_OR_RETURN(work.session, current_.Find(work.request.epoch()));
   FRESHET_RETURN_IF_ERROR(CheckType(work.request.values()));
+  if (!proto::Compression_IsValid(work.request.compression())) {
+    return InvalidArgument("there is no compression {}",
+                           static_cast<int>(work.request.compression()));
+  }
   FRESHET_ASSIGN_OR_RETURN(const auto model, work.session->model());
   FRESHET_ASSIGN_OR_RETURN(work.split,
                            SplitByOwner(*model,
@@ -314,7 +319,7 @@ void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
       [this, work](const Status& status) { FinishPull(*work, status); });
 }
 
-// The answer in the type that was asked for.
+// The answer in the type that was asked for, not compressed yet.
 Buffer TrainingService::EncodeAnswer(PullWork& work) {
   const proto::ValueType type = work.request.values();
   if (type == proto::F32) {
@@ -341,7 +346,12 @@ void TrainingService::FinishPull(PullWork& work, const Status& status) {
   metrics_.pull_seconds.Observe(SecondsSince(work.start));
   proto::PullResponse response;
   response.set_oldest_step(work.oldest_step);
-  work.respond(rpc::MakeMessage(response, EncodeAnswer(work)));
+  proto::Packed packed;
+  Buffer answer = PackPayload(work.request.compression(), EncodeAnswer(work), &packed);
+  if (packed.codec() != proto::PLAIN) {
+    *response.mutable_packed() = packed;
+  }
+  work.respond(rpc::MakeMessage(response, std::move(answer)));
 }
 
 // ---- push
@@ -349,6 +359,8 @@ void TrainingService::FinishPull(PullWork& work, const Status& status) {
 Status TrainingService::PreparePush(PushWork& work) const {
   FRESHET_RETURN_IF_ERROR(CheckType(work.request.gradients()));
   FRESHET_ASSIGN_OR_RETURN(work.session, current_.Find(work.request.epoch()));
+  FRESHET_ASSIGN_OR_RETURN(work.payload,
+                           UnpackPayload(work.request.packed(), std::move(work.payload)));
   const StatusOr<std::shared_ptr<const proto::ModelSpec>> model = work.session->model();
   if (work.empty()) {
     // May come before the model is declared, from a worker that has nothing to train on.

@@ -45,7 +45,8 @@ PsClient::PsClient(const Env& env,
                 {.epoch = options_.epoch,
                  .worker = options_.worker,
                  .values = options_.values,
-                 .gradients = options_.gradients}),
+                 .gradients = options_.gradients,
+                 .compression = options_.compression}),
       metrics_(metrics),
       retrier_(env.clock, options_.timeout_of_a_try, metrics) {
   for (const std::string& address : options_.servers) {
@@ -106,11 +107,11 @@ void PsClient::Pull(const std::shared_ptr<Step>& step, Done done) {
          .method = rpc::Method::kPull,
          .make_request = [this, step, server] { return messages_.Pull(*step, server); },
          .done =
-             [this, step, server, countdown](const StatusOr<rpc::Message>& answer) {
+             [this, step, server, countdown](StatusOr<rpc::Message> answer) {
                Status status = answer.status();
                if (status.ok()) {
-                 status = messages_.TakeRows(*answer, server, step.get());
-                 status.Update(CheckStaleness(*answer, *step));
+                 status = CheckStaleness(*answer, *step);
+                 status.Update(messages_.TakeRows(*std::move(answer), server, step.get()));
                }
                countdown->Arrive(Annotate(
                    status, fmt::format("pull of step {} from ps-{}", step->number, server)));

@@ -26,7 +26,8 @@ struct PsClientOptions {
   std::chrono::milliseconds timeout_of_a_try{2000};
   proto::ValueType values = proto::F32;     // on the wire: of rows pulled
   proto::ValueType gradients = proto::F32;  // and of those pushed
-  std::optional<uint64_t> staleness;        // of ssp: what each pull is held to
+  proto::Compression compression = proto::PLAIN;
+  std::optional<uint64_t> staleness;  // of ssp: what each pull is held to
 };
 
 // All parameter servers as one. Deals keys out to the servers that own them, and puts answers

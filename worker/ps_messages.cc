@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/cluster/packed_payload.h"
 #include "common/cluster/wire_floats.h"
 #include "common/key.h"
 #include "common/rpc/typed.h"
@@ -177,6 +178,7 @@ rpc::Message PsMessages::Pull(const Step& step, uint32_t server) const {
   proto::PullRequest request;
   Describe(step, server, &request);
   request.set_values(sender_.values);
+  request.set_compression(sender_.compression);
   PayloadWriter payload(KeysOf(step.splits, server) * sizeof(Key));
   WriteKeys(step.batch, step.splits, server, &payload);
   return rpc::MakeMessage(request, payload.Take());
@@ -217,7 +219,7 @@ rpc::Message PsMessages::Push(const Step& step, uint32_t server) const {
   if (request.counts()) {
     WriteCounts(step, server, &payload);
   }
-  return rpc::MakeMessage(request, payload.Take());
+  return Packed(&request, payload.Take());
 }
 
 rpc::Message PsMessages::Announce(const Batch& batch,
@@ -232,7 +234,21 @@ rpc::Message PsMessages::Announce(const Batch& batch,
   return rpc::MakeMessage(request, payload.Take());
 }
 
-Status PsMessages::TakeRows(const rpc::Message& answer, uint32_t server, Step* step) const {
+// Says in the head how the body was compressed, if it was.
+rpc::Message PsMessages::Packed(proto::PushRequest* request, Buffer payload) const {
+  proto::Packed packed;
+  Buffer body = PackPayload(sender_.compression, std::move(payload), &packed);
+  if (packed.codec() != proto::PLAIN) {
+    *request->mutable_packed() = packed;
+  }
+  return rpc::MakeMessage(*request, std::move(body));
+}
+
+Status PsMessages::TakeRows(rpc::Message answer, uint32_t server, Step* step) const {
+  if (sender_.compression != proto::PLAIN) {
+    FRESHET_ASSIGN_OR_RETURN(const auto response, rpc::ParseHead<proto::PullResponse>(answer));
+    FRESHET_ASSIGN_OR_RETURN(answer.body, UnpackPayload(response.packed(), std::move(answer.body)));
+  }
   const std::vector<uint32_t> dense = DenseOf(server);
   const size_t row_floats = FloatsOf(step->splits, {}, server);
   const size_t floats = FloatsOf(step->splits, dense, server);

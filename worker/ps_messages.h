@@ -22,8 +22,9 @@ class PsMessages {
   struct Sender {
     uint64_t epoch = 0;
     uint32_t worker = 0;
-    proto::ValueType values = proto::F32;     // that rows are pulled as
-    proto::ValueType gradients = proto::F32;  // that those of rows are pushed as
+    proto::ValueType values = proto::F32;           // that rows are pulled as
+    proto::ValueType gradients = proto::F32;        // that those of rows are pushed as
+    proto::Compression compression = proto::PLAIN;  // of pushes, and of answers to pulls
   };
 
   // Both references outlive this.
@@ -46,7 +47,7 @@ class PsMessages {
 
   // Puts the values that a pull was answered with where the step wants them. Different servers have
   // different rows: they may be taken at the same time.
-  Status TakeRows(const rpc::Message& answer, uint32_t server, Step* step) const;
+  Status TakeRows(rpc::Message answer, uint32_t server, Step* step) const;
 
  private:
   class PayloadWriter;
@@ -55,6 +56,7 @@ class PsMessages {
                       std::span<const uint32_t> dense,
                       uint32_t server,
                       PayloadWriter* payload) const;
+  rpc::Message Packed(proto::PushRequest* request, Buffer payload) const;
   uint32_t DimOf(size_t variable) const;
   std::vector<uint32_t> DenseOf(uint32_t server) const;
   template <typename Request>

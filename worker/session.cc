@@ -19,6 +19,7 @@ PsClientOptions ClientOptions(const JobConfig& job, const proto::StartSessionReq
   options.partition_count = request.partition_count();
   options.values = job.training.wire_values;
   options.gradients = job.training.wire_gradients;
+  options.compression = job.training.message_compress;
   if (job.training.consistency == Consistency::kSsp) {
     options.staleness = job.training.staleness;
   }

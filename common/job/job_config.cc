@@ -328,6 +328,9 @@ void ReadTraining(const ConfigFile& file,
   const ConfigSection wire = section.Section("wire");
   training->wire_values = ReadWireType(wire, "values");
   training->wire_gradients = ReadWireType(wire, "gradients");
+  size_t compression = 0;
+  section.Choice("message_compress", {"none", "lz4", "zstd"}, &compression);
+  training->message_compress = std::array{proto::PLAIN, proto::LZ4, proto::ZSTD}[compression];
   if (section.Has("dead_letters")) {
     section.Optional("dead_letters", &training->dead_letters);
     training->dead_letters = file.Resolve(training->dead_letters);

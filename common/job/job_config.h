@@ -10,6 +10,7 @@
 #include "common/status.h"
 #include "common/stream/stream.h"
 #include "proto/model.pb.h"
+#include "proto/ps.pb.h"
 
 namespace freshet {
 
@@ -38,6 +39,7 @@ struct TrainingSettings {
   // On the wire; arithmetic is float32 always. Gradients are rounded by chance, unbiased.
   proto::ValueType wire_values = proto::F32;
   proto::ValueType wire_gradients = proto::F32;
+  proto::Compression message_compress = proto::PLAIN;  // of what is pushed and pulled
   // Pulled before the one before them is computed; bsp: none. Each makes rows staler by a batch.
   uint32_t batches_ahead = 0;
   uint32_t pushes_in_flight = 3;

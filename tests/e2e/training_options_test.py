@@ -36,7 +36,8 @@ def wider(lines):
 
 class TrainingOptionsTest(unittest.TestCase):
     def test_bounded_staleness_counts_every_sample_once_when_workers_die(self):
-        training = "training: {batch_size: 64, consistency: ssp, staleness: 1, rpc_timeout: 500ms}"
+        training = ("training: {batch_size: 64, consistency: ssp, staleness: 1, rpc_timeout: 500ms,"
+                    " message_compress: lz4}")
         with Cluster(LEDGER, training) as cluster:
             writer = StreamWriter(cluster.stream)
             lines = make_lines(10**9, seed=9)
@@ -157,6 +158,7 @@ class TrainingOptionsTest(unittest.TestCase):
 
     def test_transforms_wire_sampling_and_dead_letters(self):
         training = ("training: {batch_size: 64, wire: {values: f16, gradients: bf16}, "
+                    "message_compress: zstd, "
                     "negative_sampling: 0.5, dead_letters: dead, rpc_timeout: 500ms}")
         model = "model: {kind: fm, factors: 4}"
         with Cluster(model, training, sample_format=TRANSFORMED) as cluster:

@@ -114,6 +114,7 @@ training:
   batches_ahead: 0
   pushes_in_flight: 1
   announce: true
+  message_compress: zstd
   rpc_timeout: 500ms
 )");
   CHECK(job.stream.path == "/srv/s");
@@ -154,6 +155,7 @@ training:
   CHECK(job.training.batches_ahead == 0);
   CHECK(job.training.pushes_in_flight == 1);
   CHECK(job.training.announce);
+  CHECK(job.training.message_compress == freshet::proto::ZSTD);
   CHECK(job.training.rpc_timeout_ms == 500);
 }
 
