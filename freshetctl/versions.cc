@@ -35,14 +35,23 @@ std::string KindName(const proto::Manifest& manifest) {
   return name;
 }
 
+void DropHistograms(proto::Evaluation* evaluation) {
+  evaluation->clear_positives();
+  evaluation->clear_negatives();
+  for (proto::Evaluation& slice : *evaluation->mutable_slices()) {
+    DropHistograms(&slice);
+  }
+}
+
 // Histograms say nothing to a reader, and are most of the bytes.
 void DropHistograms(proto::Manifest* manifest) {
   manifest->mutable_gate()->clear_pending();
+  if (manifest->has_early_stopping()) {
+    manifest->mutable_early_stopping()->clear_pending();
+  }
   for (proto::WorkerState& worker : *manifest->mutable_workers()) {
-    for (proto::Evaluation* evaluation : {worker.mutable_evaluation(), worker.mutable_window()}) {
-      evaluation->clear_positives();
-      evaluation->clear_negatives();
-    }
+    DropHistograms(worker.mutable_evaluation());
+    DropHistograms(worker.mutable_window());
   }
 }
 
@@ -150,6 +159,13 @@ void PrintSummary(const Context& context, const proto::Manifest& manifest) {
       verdict += "; " + reason;
     }
     line("gate", verdict);
+  }
+  if (const proto::EarlyStopping& state = manifest.early_stopping(); state.best_version() != 0) {
+    line("best version",
+         fmt::format("{}, held-out log loss {:.5f}{}",
+                     state.best_version(),
+                     state.best_log_loss(),
+                     state.stopped() ? ", training was stopped there" : ""));
   }
   for (const proto::SkipRule& rule : manifest.skips()) {
     line("skips", rule.text());

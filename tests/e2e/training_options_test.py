@@ -128,6 +128,9 @@ class TrainingOptionsTest(unittest.TestCase):
             self.assertEqual(kind(stopped), "ROLLBACK")
             self.assertEqual(stopped["parent"], state["best_version"])
             self.assertIn("early_stopped", cluster.freshetctl("events").stdout)
+            shown = cluster.freshetctl("versions", "show", str(max(log))).stdout
+            self.assertIn("training was stopped there", shown)
+            self.assertNotIn("positives", shown)
             self.assert_learned_up_to_its_positions(cluster, last)
 
             # Nothing more is learned, whoever starts anew.
