@@ -98,12 +98,6 @@ std::optional<ReadBatch> BatchReader::Take() {
   return batch;
 }
 
-std::optional<ReadBatch> BatchReader::TryTake() {
-  std::optional<ReadBatch> batch = queue_.TryTake();
-  metrics_.queued_batches.Set(static_cast<double>(queue_.size()));
-  return batch;
-}
-
 void BatchReader::Stop() {
   queue_.Close();
   feed_.Stop();

@@ -15,13 +15,20 @@
 #include "common/status.h"
 #include "common/stream/stream.h"
 #include "worker/assignment.h"
-#include "worker/batch_queue.h"
+#include "worker/bounded_queue.h"
 #include "worker/metrics.h"
 #include "worker/partition_source.h"
 #include "worker/sample_feed.h"
 #include "worker/source_rules.h"
 
 namespace freshet::worker {
+
+// What the reader hands to the trainer.
+struct ReadBatch {
+  Batch batch;
+  StreamState after;
+  bool last = false;  // the streams have ended; the batch is empty
+};
 
 struct BatchReaderOptions {
   uint32_t worker = 0;
@@ -62,8 +69,6 @@ class BatchReader {
 
   // The next batch; the one after the last has `last` set. Nothing once stopped.
   std::optional<ReadBatch> Take();
-  // Nothing if none is ready.
-  std::optional<ReadBatch> TryTake();
 
   // Ends all waits. Thread-safety: any thread.
   void Stop();
@@ -89,7 +94,7 @@ class BatchReader {
   Clock& clock_;
   WorkerMetrics& metrics_;
   const BatchReaderOptions options_;
-  BatchQueue queue_;
+  BoundedQueue<ReadBatch> queue_;
   SampleFeed feed_;
 
   // The reader's thread, once it runs.

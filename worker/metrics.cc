@@ -12,7 +12,7 @@ prometheus::Counter& Busy(Metrics& metrics, const char* stage) {
 prometheus::Gauge& Waiting(Metrics& metrics, const char* stage) {
   return metrics.Gauge("freshet_worker_queue_length",
                        "What waits for a stage: blocks of records for parse and batch, batches for "
-                       "pull and compute",
+                       "pull, compute and push",
                        {{"stage", stage}});
 }
 
@@ -40,6 +40,7 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics)
       parsed_blocks(Waiting(metrics, "batch")),
       queued_batches(Waiting(metrics, "pull")),
       pulled_batches(Waiting(metrics, "compute")),
+      pushed_batches(Waiting(metrics, "push")),
       batch_keys(metrics.Histogram("freshet_worker_batch_keys",
                                    "Unique keys in a batch",
                                    {16, 64, 256, 1024, 4096, 16384, 65536, 262144})),
@@ -61,6 +62,12 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics)
       stale_pulls(metrics.Counter("freshet_worker_stale_pulls_total",
                                   "Pulls that lacked more than training.staleness allows")),
       sampled_out(metrics.Counter("freshet_worker_sampled_out_total",
-                                  "Negative samples that negative_sampling left out")) {}
+                                  "Negative samples that negative_sampling left out")),
+      received_bytes(metrics.Counter("freshet_worker_received_bytes_total",
+                                     "Bytes received by stream.receive")),
+      receive_gaps(metrics.Counter("freshet_worker_receive_gaps_total",
+                                   "Times that a log was cut, or gone before it was read")),
+      receive_blocked(metrics.Gauge("freshet_worker_receive_blocked",
+                                    "1 while received samples wait for a disk that is full")) {}
 
 }  // namespace freshet::worker

@@ -27,6 +27,7 @@ struct WorkerMetrics {
   prometheus::Gauge& parsed_blocks;
   prometheus::Gauge& queued_batches;
   prometheus::Gauge& pulled_batches;
+  prometheus::Gauge& pushed_batches;
   prometheus::Histogram& batch_keys;
   prometheus::Histogram& pull_wait_seconds;
   prometheus::Histogram& compute_seconds;
@@ -35,6 +36,10 @@ struct WorkerMetrics {
   prometheus::Histogram& staleness;
   prometheus::Counter& stale_pulls;
   prometheus::Counter& sampled_out;
+  // Of the Receiver.
+  prometheus::Counter& received_bytes;
+  prometheus::Counter& receive_gaps;
+  prometheus::Gauge& receive_blocked;
 };
 
 inline double InSeconds(std::chrono::nanoseconds duration) {

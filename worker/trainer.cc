@@ -9,10 +9,10 @@
 namespace freshet::worker {
 namespace {
 
-// How many steps may have been pulled and not yet computed: the next one, and those ahead of it. In
-// bsp the parameters of a step are those that the step before left: nothing is pulled ahead.
-size_t PulledLimit(const TrainingSettings& training) {
-  return training.consistency == Consistency::kBsp ? 1 : 1 + training.batches_ahead;
+// How many steps are pulled before they are computed. In bsp the parameters of a step are those
+// that the step before left: none.
+size_t StepsAhead(const TrainingSettings& training) {
+  return training.consistency == Consistency::kBsp ? 0 : training.batches_ahead;
 }
 
 uint64_t PushLimit(const TrainingSettings& training) {
@@ -54,23 +54,39 @@ Trainer::Trainer(const JobConfig& job,
                  Progress& progress,
                  WorkerMetrics& metrics,
                  std::function<void(const StepReport&)> on_step,
-                 std::function<void(const Status&)> on_error)
+                 const std::function<void(const Status&)>& on_error)
     : job_(job),
       model_(model),
       groups_(std::move(groups)),
-      held_out_(std::move(held_out)),
       clock_(clock),
-      reader_(reader),
-      client_(client),
       progress_(progress),
       metrics_(metrics),
       on_step_(std::move(on_step)),
-      on_error_(std::move(on_error)) {}
+      pulls_(reader,
+             std::move(held_out),
+             client,
+             progress,
+             clock,
+             metrics,
+             StepsAhead(job.training),
+             on_error),
+      pushes_(client,
+              progress,
+              clock,
+              metrics,
+              StepsAhead(job.training) > 0,
+              PushLimit(job.training),
+              on_error) {}
 
 bool Trainer::Run() {
-  while (PullAhead()) {
-    const std::shared_ptr<Step> step = std::move(pulled_.front());
-    pulled_.pop_front();
+  const bool finished = TrainAll();
+  pulls_.Stop();
+  pushes_.Stop();
+  return finished;
+}
+
+bool Trainer::TrainAll() {
+  while (const std::shared_ptr<Step> step = pulls_.Next()) {
     if (!Train(step)) {
       return false;
     }
@@ -79,52 +95,6 @@ bool Trainer::Run() {
     }
   }
   return false;
-}
-
-// Waits only if there is nothing to train meanwhile. False: the session has ended.
-bool Trainer::PullAhead() {
-  while (!stream_ended_ && pulled_.size() < PulledLimit(job_.training)) {
-    std::optional<ReadBatch> batch = pulled_.empty() ? reader_.Take() : reader_.TryTake();
-    if (!batch) {
-      break;
-    }
-    auto step = std::make_shared<Step>();
-    step->number = ++steps_;
-    step->last = batch->last;
-    // Each step of the session is a batch, but for the last.
-    step->stream_step = progress_.batches_before() + step->number - (step->last ? 1 : 0);
-    step->batch = std::move(batch->batch);
-    step->batch.stream_step = step->stream_step;
-    step->after = std::move(batch->after);
-    pulled_.push_back(step);
-    if (step->last) {
-      stream_ended_ = true;
-      step->pulled = true;
-    } else {
-      const auto start = clock_.Monotonic();
-      client_.Pull(step, [this, step](const Status& status) {
-        status.ok() ? progress_.Pulled(step.get()) : on_error_(status);
-      });
-      PullHeldOut(step.get());
-      metrics_.stage_pull.Increment(InSeconds(clock_.Monotonic() - start));
-    }
-  }
-  metrics_.pulled_batches.Set(static_cast<double>(pulled_.size()));
-  return !pulled_.empty();
-}
-
-void Trainer::PullHeldOut(Step* step) {
-  const Batch* const batch = held_out_.Due(step->stream_step);
-  if (batch == nullptr) {
-    return;
-  }
-  step->held_out = std::make_shared<Step>();
-  step->held_out->number = step->number;
-  step->held_out->stream_step = step->stream_step;
-  step->held_out->batch = *batch;
-  client_.Pull(step->held_out, [this, held_out = step->held_out](const Status& status) {
-    status.ok() ? progress_.Pulled(held_out.get()) : on_error_(status);
-  });
 }
 
 // False: the session has ended.
@@ -185,7 +155,7 @@ bool Trainer::Train(const std::shared_ptr<Step>& step) {
   if (!progress_.AwaitPushSlot(PushLimit(job_.training))) {
     return false;
   }
-  Push(step);
+  pushes_.Push(step);
   metrics_.step_seconds.Observe(InSeconds(clock_.Monotonic() - start));
   if (on_step_ && !step->last) {
     on_step_(report);
@@ -247,19 +217,6 @@ void Trainer::Learn(const Parameters& parameters, Step* step) {
       element /= samples;
     }
   }
-}
-
-void Trainer::Push(const std::shared_ptr<Step>& step) {
-  const auto start = clock_.Monotonic();
-  client_.Push(step, [this, number = step->number, start](const Status& status) {
-    if (!status.ok()) {
-      on_error_(status);
-      return;
-    }
-    metrics_.push_seconds.Observe(InSeconds(clock_.Monotonic() - start));
-    progress_.Acknowledged(number);
-  });
-  metrics_.stage_push.Increment(InSeconds(clock_.Monotonic() - start));
 }
 
 }  // namespace freshet::worker

@@ -14,13 +14,15 @@
 #include "worker/options.h"
 #include "worker/progress.h"
 #include "worker/ps_client.h"
+#include "worker/pull_stage.h"
+#include "worker/push_stage.h"
 #include "worker/score_groups.h"
 #include "worker/step.h"
 
 namespace freshet::worker {
 
-// The training loop of one session: takes batches from the reader, keeps some of them pulled ahead,
-// scores each sample before it is learned, computes gradients and pushes them. One thread.
+// The training loop of one session: takes steps as the pull stage has them, scores each sample
+// before it is learned, computes gradients, and hands them to the push stage. One thread.
 //
 // Gradients: embedding gradients are sums over the batch; dense ones are divided by its samples.
 class Trainer {
@@ -37,37 +39,28 @@ class Trainer {
           Progress& progress,
           WorkerMetrics& metrics,
           std::function<void(const StepReport&)> on_step,
-          std::function<void(const Status&)> on_error);
+          const std::function<void(const Status&)>& on_error);
 
   // Trains until the streams have ended and all is acknowledged, true, or the session ends, false.
   bool Run();
 
  private:
-  bool PullAhead();
+  bool TrainAll();
   bool Train(const std::shared_ptr<Step>& step);
-  void PullHeldOut(Step* step);
   bool ScoreHeldOut(const Step& step, std::vector<Score>* scores);
   void Compute(Step* step, std::vector<Score>* scores);
   void AddScores(const Batch& batch, std::vector<Score>* scores) const;
   void Learn(const Parameters& parameters, Step* step);
-  void Push(const std::shared_ptr<Step>& step);
 
   const JobConfig& job_;
   Model& model_;
   const ScoreGroups groups_;
-  const HeldOut held_out_;
   Clock& clock_;
-  BatchReader& reader_;
-  PsClient& client_;
   Progress& progress_;
   WorkerMetrics& metrics_;
   const std::function<void(const StepReport&)> on_step_;
-  const std::function<void(const Status&)> on_error_;
-
-  std::deque<std::shared_ptr<Step>>
-      pulled_;          // asked for, in order; the last one may carry no batch
-  uint64_t steps_ = 0;  // numbered so far
-  bool stream_ended_ = false;
+  PullStage pulls_;
+  PushStage pushes_;
   std::vector<float> logits_;
   std::vector<float> logit_gradients_;
 };

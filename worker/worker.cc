@@ -37,8 +37,11 @@ StatusOr<std::unique_ptr<Worker>> Worker::Start(const Env& env,
                            MakeSampleParser(job.format, mapper));
   FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<rpc::Server> server,
                            env.transport.Listen(options.listen));
-  return std::unique_ptr<Worker>(new Worker(
+  std::unique_ptr<Worker> worker(new Worker(
       env, std::move(options), std::move(job), std::move(parser), std::move(server), metrics));
+  FRESHET_RETURN_IF_ERROR(worker->Receive());
+  worker->Listen();
+  return worker;
 }
 
 Worker::Worker(const Env& env,
@@ -50,13 +53,11 @@ Worker::Worker(const Env& env,
     : env_(env),
       options_(std::move(options)),
       job_(std::move(job)),
+      metrics_(metrics),
       stream_(MakeFileStream(env.files, env.clock, job_.stream)),
       parser_(std::move(parser)),
-      metrics_(metrics),
       server_(std::move(server)),
-      thread_([this] { RunSessions(); }) {
-  Listen();
-}
+      thread_([this] { RunSessions(); }) {}
 
 Worker::~Worker() {
   server_.reset();  // no request begins a session any more
@@ -69,6 +70,16 @@ Worker::~Worker() {
   }
   changed_.notify_all();
   thread_.join();
+}
+
+// Before any session: what the receiver finds and clears away decides what the stream is.
+Status Worker::Receive() {
+  if (job_.receive && options_.rank == 0) {
+    FRESHET_ASSIGN_OR_RETURN(receiver_, Receiver::Start(env_.files, env_.clock, job_, metrics_));
+    stream_ = MakeReceivedStream(std::move(stream_), *receiver_);
+    return absl::OkStatus();
+  }
+  return job_.receive ? env_.files.CreateDirectories(job_.stream.path) : absl::OkStatus();
 }
 
 void Worker::Listen() {

@@ -15,6 +15,7 @@
 #include "proto/control.pb.h"
 #include "worker/metrics.h"
 #include "worker/options.h"
+#include "worker/receive/receiver.h"
 #include "worker/session.h"
 
 namespace freshet::worker {
@@ -43,6 +44,7 @@ class Worker {
          std::unique_ptr<rpc::Server> server,
          Metrics& metrics);
 
+  Status Receive();
   void Listen();
   StatusOr<proto::StartSessionResponse> StartSession(const proto::StartSessionRequest& request);
   StatusOr<proto::HoldResponse> Hold(const proto::HoldRequest& request) const;
@@ -55,9 +57,10 @@ class Worker {
   const Env& env_;
   const WorkerOptions options_;
   const JobConfig job_;
-  const std::unique_ptr<Stream> stream_;
-  const std::unique_ptr<SampleParser> parser_;
   WorkerMetrics metrics_;
+  std::unique_ptr<Receiver> receiver_;  // of worker 0, if samples are received
+  std::unique_ptr<Stream> stream_;
+  const std::unique_ptr<SampleParser> parser_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -12,12 +12,14 @@
 #include "common/job/deep_config.h"
 #include "common/job/feature_policy_config.h"
 #include "common/job/optimizer_config.h"
+#include "common/job/receive_config.h"
 #include "common/sample/feature_mapper.h"
 
 namespace freshet {
 namespace {
 
 constexpr int64_t kMaxMilliseconds = 3'600'000;
+constexpr uint32_t kMostOpenFiles = 100'000;
 constexpr uint64_t kMostHeldOut = 10'000'000;
 constexpr size_t kMostSlices = 32;  // each a bit of Score::slices
 
@@ -29,6 +31,10 @@ void ReadStream(const ConfigFile& file, const ConfigSection& section, FileStream
   stream->path = file.Resolve(stream->path);
   section.Optional("suffix", &stream->suffix);
   section.Optional("follow", &stream->follow);
+  section.InRange<uint32_t>("open_files", 0, kMostOpenFiles, &stream->open_files);
+  if (stream->open_files > 0 && !stream->follow) {
+    section.Fail("open_files", "is of a stream that is followed: follow: true is missing");
+  }
   section.Optional("header", &stream->header);
   constexpr uint64_t kMaxRecordBytes = 64U << 20U;
   section.Bytes("max_record_bytes", &stream->max_record_bytes);
@@ -408,11 +414,15 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
   JobConfig job;
   const ConfigSection root = file.root();
   ReadStream(file, root.Section("stream"), &job.stream);
+  job.receive = ReadReceive(file, root.Section("stream"), &job.stream);
   ReadFormat(root.Section("format"), &job.format);
   if (job.format.kind == SampleFormat::Kind::kProtobuf) {
     job.stream.framing = FileStreamOptions::Framing::kMessages;
-    if (job.stream.header) {
+    if (job.stream.header || (job.receive && job.receive->drop_header)) {
       root.Section("stream").Fail("header", "is of lines, and protobuf has none");
+    }
+    if (job.receive && job.receive->from == ReceiveSettings::From::kLog) {
+      root.Section("stream").Section("receive").Fail("from", "a log has lines, and no messages");
     }
   }
   proto::FeaturePolicy slot_rules;

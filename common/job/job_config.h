@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/env/file_system.h"
+#include "common/job/receive_settings.h"
 #include "common/model/model.h"
 #include "common/sample/sample_format.h"
 #include "common/status.h"
@@ -76,6 +77,7 @@ inline constexpr const char* kHeldOut = "held_out";
 // relative paths are relative to the file.
 struct JobConfig {
   FileStreamOptions stream;
+  std::optional<ReceiveSettings> receive = {};  // into the stream's folder; none: others write it
   SampleFormat format;
   proto::ModelSpec model;  // with its slots and variables declared
   TrainingSettings training;

@@ -3,12 +3,11 @@
 
 #include "common/stream/line_reader.h"
 #include "common/stream/message_reader.h"
+#include "common/stream/partition_name.h"
 #include "common/stream/stream.h"
 
 namespace freshet {
 namespace {
-
-constexpr const char* kSuccessName = "_SUCCESS";
 
 class FileStream final : public Stream {
  public:
@@ -23,7 +22,7 @@ class FileStream final : public Stream {
     FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(options_.path));
     std::vector<std::string> partitions;
     for (const std::string& name : names) {
-      if (!IsPartitionName(name)) {
+      if (!IsPartitionName(name, options_.suffix)) {
         continue;
       }
       const auto info = files_.Stat(options_.path + "/" + name);
@@ -41,7 +40,7 @@ class FileStream final : public Stream {
       return true;
     }
     FRESHET_ASSIGN_OR_RETURN(const bool is_directory, IsDirectory());
-    const auto marker = files_.Stat(Folder(is_directory) + kSuccessName);
+    const auto marker = files_.Stat(Folder(is_directory) + kStreamCompleteName);
     if (!marker.ok() && !absl::IsNotFound(marker.status())) {
       return marker.status();
     }
@@ -53,7 +52,7 @@ class FileStream final : public Stream {
     FRESHET_ASSIGN_OR_RETURN(const bool is_directory, IsDirectory());
     const std::string folder = Folder(is_directory);
     const std::string own_name = std::filesystem::path(options_.path).filename().string();
-    if (is_directory ? !IsPartitionName(partition) : partition != own_name) {
+    if (is_directory ? !IsPartitionName(partition, options_.suffix) : partition != own_name) {
       return InvalidArgument("{} has no partition '{}'", options_.path, partition);
     }
     return options_.framing == FileStreamOptions::Framing::kLines
@@ -67,7 +66,7 @@ class FileStream final : public Stream {
                                                         const std::string& partition,
                                                         uint64_t offset) {
     auto reader = std::make_unique<Reader>(
-        files_, clock_, options_, folder + partition, folder + kSuccessName);
+        files_, clock_, options_, folder + partition, folder + kStreamCompleteName);
     FRESHET_RETURN_IF_ERROR(reader->Open(offset));
     return reader;
   }
@@ -87,11 +86,6 @@ class FileStream final : public Stream {
     }
     const std::string parent = std::filesystem::path(options_.path).parent_path().string();
     return parent.empty() ? "" : parent + "/";
-  }
-
-  bool IsPartitionName(const std::string& name) const {
-    return !name.empty() && name[0] != '.' && name[0] != '_' &&
-           name.find('/') == std::string::npos && name.ends_with(options_.suffix);
   }
 
   FileSystem& files_;

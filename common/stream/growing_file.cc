@@ -1,12 +1,18 @@
 #include "common/stream/growing_file.h"
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <utility>
+
+#include "common/stream/partition_name.h"
 
 namespace freshet {
 namespace {
 
 constexpr size_t kChunkBytes = 256U << 10U;
+// How often to look which files came after this one.
+constexpr std::chrono::milliseconds kListEvery{100};
 
 }  // namespace
 
@@ -17,7 +23,7 @@ GrowingFile::GrowingFile(FileSystem& files,
                          std::string success_path)
     : files_(files),
       clock_(clock),
-      follow_(options.follow),
+      options_(options),
       path_(std::move(path)),
       success_path_(std::move(success_path)) {}
 
@@ -113,15 +119,32 @@ Status GrowingFile::CheckWhole() const {
   return absl::OkStatus();
 }
 
-StatusOr<bool> GrowingFile::NothingWillBeAppended() const {
-  if (!follow_) {
+StatusOr<bool> GrowingFile::NothingWillBeAppended() {
+  if (!options_.follow) {
     return true;
   }
   const auto marker = files_.Stat(success_path_);
   if (!marker.ok() && !absl::IsNotFound(marker.status())) {
     return marker.status();
   }
-  return marker.ok();
+  if (marker.ok()) {
+    return true;
+  }
+  return IsSealed();
+}
+
+StatusOr<bool> GrowingFile::IsSealed() {
+  const std::filesystem::path path(path_);
+  if (options_.open_files == 0 || clock_.Monotonic() - listed_at_ < kListEvery) {
+    return false;
+  }
+  listed_at_ = clock_.Monotonic();
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                           files_.List(path.parent_path().string()));
+  const auto behind = std::upper_bound(names.begin(), names.end(), path.filename().string());
+  return std::count_if(behind, names.end(), [this](const std::string& name) {
+           return IsPartitionName(name, options_.suffix);
+         }) >= options_.open_files;
 }
 
 }  // namespace freshet

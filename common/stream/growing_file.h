@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -70,11 +71,13 @@ class GrowingFile {
  private:
   Status CheckNotCut() const;
   Status CheckWhole() const;
-  StatusOr<bool> NothingWillBeAppended() const;
+  StatusOr<bool> NothingWillBeAppended();
+  // Whether so many files sort behind this one that it is complete.
+  StatusOr<bool> IsSealed();
 
   FileSystem& files_;
   Clock& clock_;
-  const bool follow_;
+  const FileStreamOptions options_;
   const std::string path_;
   const std::string success_path_;
 
@@ -87,6 +90,7 @@ class GrowingFile {
   uint64_t offset_ = 0;
   int64_t filled_at_ms_ = 0;
   bool complete_ = false;
+  std::chrono::nanoseconds listed_at_ = -std::chrono::hours(1);  // when IsSealed looked last
 };
 
 }  // namespace freshet

@@ -49,6 +49,9 @@ class Stream {
                                                           uint64_t offset) = 0;
 };
 
+// A file of this name says that nothing will be appended to a stream, and no file added.
+inline constexpr const char* kStreamCompleteName = "_SUCCESS";
+
 struct FileStreamOptions {
   // What tells one record from the next.
   enum class Framing {
@@ -61,6 +64,9 @@ struct FileStreamOptions {
   // Keep reading what is appended until a file named _SUCCESS stands in the directory (beside the
   // file); without it the stream ends where the files end.
   bool follow = false;
+  // Of a directory that is followed: files are written in the order of their names, this many at a
+  // time, so that one is complete once as many sort behind it. 0: any may still grow.
+  uint32_t open_files = 0;
   bool header = false;                    // the first line of each file is not a sample
   uint64_t max_record_bytes = 1U << 20U;  // a longer one is skipped and given as an empty record
   Framing framing = Framing::kLines;

@@ -40,7 +40,7 @@ class Cluster:
     def __init__(self, model, training="", ps=2, owner_threads=2, workers=2, serving=1,
                  cut_every="200ms", base_every=20, member_timeout="1s", follow=True,
                  max_delay="0.2", coordinator="", storage="{type: dram}",
-                 sample_format=FORMAT, suffix=".csv"):
+                 sample_format=FORMAT, suffix=".csv", receive=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="freshet-e2e-"))
         self.config = self.folder / "cluster.yaml"
         self.run_dir = self.folder / "run"
@@ -48,9 +48,11 @@ class Cluster:
         self.stream = self.folder / "stream"
         self.stream.mkdir()
         self.max_delay = max_delay
+        stream = f"suffix: {suffix}, follow: {str(follow).lower()}"
+        if receive is not None:
+            stream = f"receive: {receive}"
         (self.folder / "job.yaml").write_text(
-            f"stream: {{path: stream, suffix: {suffix}, follow: {str(follow).lower()}}}\n"
-            f"{sample_format}{model}\n{training}\n")
+            f"stream: {{path: stream, {stream}}}\n{sample_format}{model}\n{training}\n")
         self.config.write_text(f"""
 cluster: {{run_dir: run, log_dir: log, partitions: 64}}
 log: {{level: info}}

@@ -60,7 +60,7 @@ class StreamWriter:
         (self.folder / "_SUCCESS").touch()
 
 
-def expected_ledger(folder, learned=lambda _partition, _end, _line: True):
+def expected_ledger(folder, learned=lambda _partition, _end, _line: True, names="*.csv"):
     """key -> (count, sum of sample ids), computed from the files alone, of the lines that `learned`
     is true of.
 
@@ -68,7 +68,7 @@ def expected_ledger(folder, learned=lambda _partition, _end, _line: True):
     key is XXH3 of the value, seeded with XXH3 of the slot's name."""
     seeds = [xxhash.xxh3_64_intdigest(slot) for slot in SLOTS]
     ledger = {}
-    for path in sorted(pathlib.Path(folder).glob("*.csv")):
+    for path in sorted(pathlib.Path(folder).glob(names)):
         end = 0
         with open(path, "rb") as file:
             for line in file:

@@ -53,6 +53,8 @@ class Shape:
         self.tiers = chance.random() < 0.3
         self.consistency = chance.choice(("asp", "asp", "bsp", "ssp"))
         self.staleness = chance.randint(0, 3)
+        self.batches_ahead = chance.choice((0, 0, 2, 5))
+        self.compress = chance.choice(("none", "none", "lz4", "zstd"))
         self.batch_size = chance.choice((16, 64, 128))
         self.cut_every_ms = chance.choice((60, 150, 400))
         self.base_every = chance.choice((3, 8, 30))
@@ -66,7 +68,8 @@ class Shape:
         consistency = (f"{self.consistency} {self.staleness}" if self.consistency == "ssp"
                        else self.consistency)
         return (f"{self.servers} ps x {self.owner_threads}, {self.workers} workers, {consistency}, "
-                f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, cut every "
+                f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, "
+                f"{self.batches_ahead} ahead, compress {self.compress}, cut every "
                 f"{self.cut_every_ms}ms, base every {self.base_every}, keeps {self.keep_versions}"
                 + (f", coordinator dies at {self.crash_at}:{self.crash_every}"
                    if self.crash_at else ""))
@@ -76,7 +79,8 @@ class Shape:
         return Cluster(
             LEDGER,
             f"training: {{batch_size: {self.batch_size}, consistency: {self.consistency}, "
-            f"{staleness}rpc_timeout: 300ms}}",
+            f"{staleness}rpc_timeout: 300ms, batches_ahead: {self.batches_ahead}, "
+            f"message_compress: {self.compress}}}",
             ps=self.servers, workers=self.workers, owner_threads=self.owner_threads,
             cut_every=f"{self.cut_every_ms}ms", base_every=self.base_every, max_delay="0.1",
             coordinator=f"keep_versions: {self.keep_versions}\n  keep_for: 0s",

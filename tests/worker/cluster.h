@@ -63,6 +63,8 @@ class Cluster {
       restore.set_workers(static_cast<uint32_t>(workers_.size()));
       restore.set_partition_count(kPartitions);
       restore.set_bsp(job_.training.consistency == Consistency::kBsp);
+      restore.set_ssp(job_.training.consistency == Consistency::kSsp);
+      restore.set_staleness(job_.training.staleness);
       const auto restored = rpc::CallAndWait<proto::RestoreResponse>(
           *server_channels_[rank], rpc::Method::kRestore, restore, kLong);
       INFO(MessageOf(restored.status()));

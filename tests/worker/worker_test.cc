@@ -50,12 +50,17 @@ uint64_t SamplesOf(const std::vector<proto::WorkerState>& states) {
 }
 
 TEST_CASE("every sample is trained once, by two workers on two servers", "[worker]") {
-  const Consistency consistency = GENERATE(Consistency::kAsp, Consistency::kBsp);
+  const auto [consistency, ahead] = GENERATE(std::pair(Consistency::kAsp, 0U),
+                                             std::pair(Consistency::kAsp, 3U),
+                                             std::pair(Consistency::kSsp, 5U),
+                                             std::pair(Consistency::kBsp, 3U));
   const StreamDirectory directory;
   directory.AppendSamples("a.csv", 300, 1);
   directory.AppendSamples("b.csv", 50, 2);
   directory.AppendSamples("c.csv", 171, 3);
-  Cluster cluster(test::MakeJob(directory.path(), "ledger", consistency), 2, 2);
+  JobConfig job = test::MakeJob(directory.path(), "ledger", consistency);
+  job.training.batches_ahead = ahead;
+  Cluster cluster(job, 2, 2);
   cluster.Begin(1);
   cluster.AwaitFinished();
   CHECK(cluster.Report(0).samples() + cluster.Report(1).samples() == 521);
@@ -96,7 +101,9 @@ TEST_CASE("at a pause the servers hold what the positions say, and no more", "[w
   for (int i = 0; i < 5; ++i) {
     directory.AppendSamples(fmt::format("{}.csv", i), 300 + 20 * i, static_cast<uint64_t>(i));
   }
-  Cluster cluster(test::MakeJob(directory.path(), "ledger", consistency), 2, 2);
+  JobConfig job = test::MakeJob(directory.path(), "ledger", consistency);
+  job.training.batches_ahead = GENERATE(0U, 2U);
+  Cluster cluster(job, 2, 2);
   cluster.Begin(1);
   uint64_t windows = 0;
   uint64_t before = 0;

@@ -119,6 +119,26 @@ TEST_CASE("partitions appear while a stream is followed", "[stream]") {
   CHECK(*followed.stream->Partitions() == std::vector<std::string>{"a", "b"});
 }
 
+TEST_CASE("a file is complete once as many sort behind it as are written at once", "[stream]") {
+  MemoryFiles files;
+  StoppedClock clock;
+  files.Append("d/a.csv", "one\ntwo");
+  const auto stream = MakeFileStream(
+      files, clock, {.path = "d", .suffix = ".csv", .follow = true, .open_files = 2});
+  const auto reader = OpenAt(*stream, "a.csv", 0);
+  CHECK(TakeSoFar(*reader) == std::vector<Taken>{{"one", 4}});
+  files.Append("d/b.csv", "");
+  files.Append("d/c.tmp", "");
+  files.Append("d/_d.csv", "");
+  clock.now += std::chrono::seconds(1);
+  CHECK(TakeSoFar(*reader).empty());
+  files.Append("d/c.csv", "");
+  clock.now += std::chrono::seconds(1);
+  CHECK(TakeToEnd(*reader) == std::vector<Taken>{{"two", 7}});
+  CHECK(TakeSoFar(*OpenAt(*stream, "b.csv", 0)).empty());
+  CHECK_FALSE(*stream->Complete());
+}
+
 TEST_CASE("the marker of a single file stands beside it", "[stream]") {
   MemoryFiles files;
   StoppedClock clock;

@@ -58,8 +58,9 @@ class MemoryFiles final : public FileSystem {
 class StoppedClock final : public Clock {
  public:
   int64_t unix_ms = 1;
+  std::chrono::nanoseconds now{0};
 
-  std::chrono::nanoseconds Monotonic() const override { return std::chrono::nanoseconds(0); }
+  std::chrono::nanoseconds Monotonic() const override { return now; }
 
   int64_t UnixMillis() const override { return unix_ms; }
 

@@ -1,0 +1,187 @@
+#include "worker/receive/spool.h"
+
+#include "tests/worker/receive/spool_fixture.h"
+
+namespace freshet::worker::test {
+namespace {
+
+// A disk with room for so many bytes more, as far as appending goes.
+class SmallDisk final : public FileSystem {
+ public:
+  size_t room = 0;
+
+  StatusOr<std::unique_ptr<WritableFile>> OpenWritable(const std::string& path) override {
+    FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
+                             LocalFileSystem().OpenWritable(path));
+    return std::make_unique<File>(*this, std::move(file));
+  }
+
+  StatusOr<std::unique_ptr<ReadableFile>> OpenReadable(const std::string& path) override {
+    return LocalFileSystem().OpenReadable(path);
+  }
+
+  StatusOr<FileInfo> Stat(const std::string& path) override { return LocalFileSystem().Stat(path); }
+
+  StatusOr<std::vector<std::string>> List(const std::string& directory) override {
+    return LocalFileSystem().List(directory);
+  }
+
+  Status CreateDirectories(const std::string& directory) override {
+    return LocalFileSystem().CreateDirectories(directory);
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    return LocalFileSystem().Rename(from, to);
+  }
+
+  Status RemoveAll(const std::string& path) override { return LocalFileSystem().RemoveAll(path); }
+
+  Status SyncDirectory(const std::string& directory) override {
+    return LocalFileSystem().SyncDirectory(directory);
+  }
+
+ private:
+  class File final : public WritableFile {
+   public:
+    File(SmallDisk& disk, std::unique_ptr<WritableFile> file)
+        : disk_(disk), file_(std::move(file)) {}
+
+    Status Append(std::span<const std::byte> bytes) override {
+      const size_t fits = std::min(bytes.size(), disk_.room);
+      disk_.room -= fits;
+      FRESHET_RETURN_IF_ERROR(file_->Append(bytes.first(fits)));
+      return fits == bytes.size() ? absl::OkStatus() : ResourceExhausted("no room");
+    }
+
+    Status Sync() override { return file_->Sync(); }
+
+   private:
+    SmallDisk& disk_;
+    const std::unique_ptr<WritableFile> file_;
+  };
+};
+
+}  // namespace
+
+TEST_CASE("a segment ends with a record once it is large enough", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 10};
+  const auto spool = OpenSpool(options);
+  PutAndWrite(*spool, {.bytes = "one\ntwo\nthr"});
+  PutAndWrite(*spool, {.bytes = "ee without end"});
+  PutAndWrite(*spool, {.bytes = " yet\nfour"});
+  PutAndWrite(*spool, {.bytes = "\n"});
+  CHECK(ContentOf(options.directory + "/000000000001") == "one\ntwo\nthree without end yet\n");
+  CHECK(ContentOf(options.directory + "/000000000002") == "four\n");
+  REQUIRE(spool->Complete().ok());
+  CHECK(std::filesystem::exists(options.directory + "/_SUCCESS"));
+}
+
+TEST_CASE("partitions take turns, and are all there before one is written", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .partitions = 3, .segment_bytes = 1000};
+  const auto spool = OpenSpool(options);
+  PutAndWrite(*spool, {.bytes = "a\n"});
+  for (const char* name : {"/000000000001", "/000000000002", "/000000000003"}) {
+    CHECK(std::filesystem::exists(options.directory + name));
+  }
+  for (const char* record : {"b\n", "c\n", "d\n"}) {
+    PutAndWrite(*spool, {.bytes = record});
+  }
+  CHECK(AllReceived(options.directory) == "a\nd\nb\nc\n");
+}
+
+TEST_CASE("a new process goes on in new segments, and ends what was complete", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1000};
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = "a\n"});
+    REQUIRE(spool->Complete().ok());
+  }
+  const auto spool = OpenSpool(options);
+  CHECK_FALSE(std::filesystem::exists(options.directory + "/_SUCCESS"));
+  CHECK_FALSE(spool->stood_at().has_value());
+  PutAndWrite(*spool, {.bytes = "b\n"});
+  CHECK(SegmentsOf(options.directory) == std::vector<std::string>{"000000000001", "000000000002"});
+}
+
+TEST_CASE("a spool knows how far a file was received, up to a whole line", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 8};
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = "12345678\n", .position = LogPosition{7, 100}});
+    PutAndWrite(*spool, {.bytes = "a\nb\nc", .position = LogPosition{7, 109}});  // splits
+  }
+  // "c" may be half a line.
+  CHECK(OpenSpool(options)->stood_at() == LogPosition{7, 113});
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = "x\n", .position = LogPosition{8, 0}, .begins_file = true});
+  }
+  CHECK(OpenSpool(options)->stood_at() == LogPosition{8, 2});
+}
+
+TEST_CASE("a folder has one receiver, and nothing but what it received", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1000};
+  {
+    const auto spool = OpenSpool(options);
+    const auto second = Spool::Open(LocalFileSystem(), SystemClock(), options);
+    CHECK(absl::IsFailedPrecondition(second.status()));
+    CHECK_THAT(MessageOf(second.status()), Catch::Contains("another process"));
+  }
+  AppendTo(options.directory + "/clicks.csv", "x\n");
+  const auto spool = Spool::Open(LocalFileSystem(), SystemClock(), options);
+  CHECK_THAT(MessageOf(spool.status()), Catch::Contains("clicks.csv"));
+}
+
+TEST_CASE("what a full disk does not take is written later, once", "[receive]") {
+  const auto seed = GENERATE(range(0U, 30U));
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 50 + random() % 300};
+  SmallDisk disk;
+  const auto spool = OpenSpool(options, disk);
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    std::string bytes;
+    for (unsigned line = 0; line <= random() % 5; ++line) {
+      bytes += fmt::format("line {} {}\n", i, line);
+    }
+    expected += bytes;
+    spool->Put({.bytes = bytes});
+    while (true) {
+      const Status status = spool->Write();
+      if (status.ok()) {
+        break;
+      }
+      REQUIRE(absl::IsResourceExhausted(status));
+      disk.room = random() % 40;
+    }
+  }
+  CHECK(AllReceived(options.directory) == expected);
+  for (const std::string& name : SegmentsOf(options.directory)) {
+    CHECK(ContentOf(options.directory + "/" + name).back() == '\n');
+  }
+}
+
+TEST_CASE("segments that are too old are deleted, but for the open ones", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1, .keep_ms = 3'600'000};
+  const auto spool = OpenSpool(options);
+  for (int i = 0; i < 3; ++i) {
+    PutAndWrite(*spool, {.bytes = "x\n", .position = LogPosition{1, 2U * i}});
+  }
+  const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(2);
+  for (const std::string& name : SegmentsOf(options.directory)) {
+    std::filesystem::last_write_time(options.directory + "/" + name, old);
+  }
+  REQUIRE(spool->KeepHouse().ok());
+  CHECK(SegmentsOf(options.directory).size() == 1);
+  CHECK_FALSE(std::filesystem::exists(options.directory + "/_000000000001.from"));
+}
+
+}  // namespace freshet::worker::test

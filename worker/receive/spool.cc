@@ -1,0 +1,249 @@
+#include "worker/receive/spool.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "worker/log.h"
+
+namespace freshet::worker {
+namespace {
+
+constexpr std::chrono::milliseconds kSyncEvery{100};
+constexpr std::chrono::minutes kDeleteEvery{1};
+constexpr size_t kDigits = 12;
+constexpr uint64_t kBlockBytes = 64U << 10U;
+
+// 0: the name is not that of a segment.
+uint64_t NumberOf(std::string_view name) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  const bool is_one =
+      error == std::errc() && end == name.data() + name.size() && name.size() == kDigits;
+  return is_one ? number : 0;
+}
+
+std::string OriginText(const LogPosition& position) {
+  return fmt::format("{} {}\n", position.inode, position.offset);
+}
+
+StatusOr<LogPosition> ParseOrigin(const std::string& path, const std::string& text) {
+  LogPosition position;
+  const char* const end = text.data() + text.size();
+  const auto inode = std::from_chars(text.data(), end, position.inode);
+  if (inode.ec == std::errc() && inode.ptr != end && *inode.ptr == ' ') {
+    const auto offset = std::from_chars(inode.ptr + 1, end, position.offset);
+    if (offset.ec == std::errc()) {
+      return position;
+    }
+  }
+  return DataLoss("{} holds no inode and offset", path);
+}
+
+// The bytes of the file up to its last line end; 0 if it is not there. What stands behind that was
+// being written when a process was killed.
+StatusOr<uint64_t> WholeLines(FileSystem& files, const std::string& path) {
+  const auto file = files.OpenReadable(path);
+  if (absl::IsNotFound(file.status())) {
+    return 0;
+  }
+  FRESHET_RETURN_IF_ERROR(file.status());
+  FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(path));
+  std::string block;
+  for (uint64_t end = info.bytes; end > 0;) {
+    const uint64_t begin = end - std::min<uint64_t>(end, kBlockBytes);
+    block.resize(end - begin);
+    FRESHET_RETURN_IF_ERROR(
+        (*file)->ReadAt(begin, std::as_writable_bytes(std::span(block))).status());
+    if (const size_t at = block.rfind('\n'); at != std::string::npos) {
+      return begin + at + 1;
+    }
+    end = begin;
+  }
+  return 0;
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Spool>> Spool::Open(FileSystem& files,
+                                             Clock& clock,
+                                             const SpoolOptions& options) {
+  FRESHET_RETURN_IF_ERROR(files.CreateDirectories(options.directory));
+  std::unique_ptr<Spool> spool(new Spool(files, clock, options));
+  auto lock = LockFile::Acquire(options.directory + "/.receiver.lock");
+  if (absl::IsAlreadyExists(lock.status())) {
+    return FailedPrecondition("another process receives samples into {}", options.directory);
+  }
+  FRESHET_RETURN_IF_ERROR(lock.status());
+  spool->lock_ = *std::move(lock);
+  FRESHET_RETURN_IF_ERROR(spool->Find());
+  FRESHET_RETURN_IF_ERROR(files.RemoveAll(options.directory + "/" + kStreamCompleteName));
+  return spool;
+}
+
+Status Spool::Find() {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(options_.directory));
+  uint64_t newest = 0;
+  uint64_t newest_with_origin = 0;
+  for (const std::string& name : names) {
+    if (name[0] == '_' && name.ends_with(".from")) {
+      newest_with_origin =
+          std::max(newest_with_origin, NumberOf(name.substr(1, name.size() - 1 - 5)));
+    } else if (name[0] != '.' && name[0] != '_') {
+      if (NumberOf(name) == 0) {
+        return FailedPrecondition(
+            "{} holds {}, which was not received: stream.path must be a folder of its own",
+            options_.directory,
+            name);
+      }
+      newest = std::max(newest, NumberOf(name));
+    }
+  }
+  next_number_ = std::max(newest, newest_with_origin) + 1;
+  if (newest > 0) {
+    FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(PathOf(newest)));
+    stood_at_ns_ = info.modified_ns;
+  }
+  if (newest_with_origin > 0) {
+    const std::string path = OriginPathOf(newest_with_origin);
+    FRESHET_ASSIGN_OR_RETURN(const std::string text, ReadFile(files_, path));
+    FRESHET_ASSIGN_OR_RETURN(stood_at_, ParseOrigin(path, text));
+    FRESHET_ASSIGN_OR_RETURN(const uint64_t whole, WholeLines(files_, PathOf(newest_with_origin)));
+    stood_at_->offset += whole;
+  }
+  return absl::OkStatus();
+}
+
+void Spool::Put(Received received) {
+  if (received.begins_file) {
+    ends_ = RecordEnds(options_.framing);
+  }
+  pending_ = std::move(received);
+  split_ = ends_.Last(pending_.bytes);
+}
+
+Status Spool::Write() {
+  if (pending_.bytes.empty()) {
+    return absl::OkStatus();
+  }
+  if (pending_.begins_file) {
+    FRESHET_RETURN_IF_ERROR(Sync());
+    segments_.clear();
+    pending_.begins_file = false;
+  }
+  const bool full = !segments_.empty() && written_ >= options_.segment_bytes;
+  if (full && split_) {
+    FRESHET_RETURN_IF_ERROR(WriteUpTo(*split_));
+    FRESHET_RETURN_IF_ERROR(Sync());
+    segments_.clear();
+  }
+  split_.reset();
+  if (!pending_.bytes.empty()) {
+    if (segments_.empty()) {
+      FRESHET_RETURN_IF_ERROR(OpenSegments());
+    }
+    FRESHET_RETURN_IF_ERROR(WriteUpTo(pending_.bytes.size()));
+  }
+  turn_ = segments_.empty() ? 0 : (turn_ + 1) % segments_.size();
+  return absl::OkStatus();
+}
+
+// All of them before anything is written: the first of them ends those before.
+Status Spool::OpenSegments() {
+  std::vector<Segment> opened;
+  for (uint32_t i = 0; i < options_.partitions; ++i) {
+    const uint64_t number = next_number_++;
+    if (pending_.position) {
+      FRESHET_RETURN_IF_ERROR(
+          WriteFileAtomically(files_, OriginPathOf(number), OriginText(*pending_.position)));
+    }
+    Segment segment{.path = PathOf(number), .file = nullptr};
+    FRESHET_ASSIGN_OR_RETURN(segment.file, files_.OpenWritable(segment.path));
+    opened.push_back(std::move(segment));
+  }
+  FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(options_.directory));
+  segments_ = std::move(opened);
+  turn_ = 0;
+  written_ = 0;
+  return absl::OkStatus();
+}
+
+// Takes what was written off the front of pending_, also if it was not all.
+Status Spool::WriteUpTo(size_t end) {
+  Segment& segment = segments_[turn_];
+  const Status status = segment.file->Append(std::as_bytes(std::span(pending_.bytes.data(), end)));
+  size_t done = end;
+  if (!status.ok()) {
+    FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(segment.path));
+    done = std::min<size_t>(end, info.bytes - std::min(info.bytes, segment.bytes));
+  }
+  segment.bytes += done;
+  segment.synced = segment.synced && done == 0;
+  written_ += done;
+  pending_.bytes.erase(0, done);
+  if (pending_.position) {
+    pending_.position->offset += done;
+  }
+  if (split_) {
+    split_ = *split_ > done ? std::optional<size_t>(*split_ - done) : std::nullopt;
+  }
+  return status;
+}
+
+Status Spool::KeepHouse() {
+  const auto now = clock_.Monotonic();
+  if (now - synced_at_ >= kSyncEvery) {
+    synced_at_ = now;
+    FRESHET_RETURN_IF_ERROR(Sync());
+  }
+  if (options_.keep_ms > 0 && now - deleted_at_ >= kDeleteEvery) {
+    deleted_at_ = now;
+    return DeleteOld();
+  }
+  return absl::OkStatus();
+}
+
+Status Spool::Sync() {
+  for (Segment& segment : segments_) {
+    if (!segment.synced) {
+      FRESHET_RETURN_IF_ERROR(segment.file->Sync());
+      segment.synced = true;
+    }
+  }
+  return absl::OkStatus();
+}
+
+Status Spool::DeleteOld() {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(options_.directory));
+  const int64_t oldest_ns = (clock_.UnixMillis() - options_.keep_ms) * 1'000'000;
+  const uint64_t first_open = next_number_ - std::min<uint64_t>(next_number_, segments_.size());
+  for (const std::string& name : names) {
+    const uint64_t number = NumberOf(name);
+    if (number == 0 || number >= first_open) {
+      continue;
+    }
+    const auto info = files_.Stat(PathOf(number));
+    if (info.ok() && info->modified_ns < oldest_ns) {
+      FRESHET_RETURN_IF_ERROR(files_.RemoveAll(PathOf(number)));
+      FRESHET_RETURN_IF_ERROR(files_.RemoveAll(OriginPathOf(number)));
+      Log().info("deleted received samples that are too old path={}", PathOf(number));
+    }
+  }
+  return absl::OkStatus();
+}
+
+Status Spool::Complete() {
+  FRESHET_RETURN_IF_ERROR(Sync());
+  segments_.clear();
+  return WriteFileAtomically(files_, options_.directory + "/" + kStreamCompleteName, "");
+}
+
+std::string Spool::PathOf(uint64_t number) const {
+  return fmt::format("{}/{:0{}}", options_.directory, number, kDigits);
+}
+
+std::string Spool::OriginPathOf(uint64_t number) const {
+  return fmt::format("{}/_{:0{}}.from", options_.directory, number, kDigits);
+}
+
+}  // namespace freshet::worker

@@ -1,0 +1,100 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/env/clock.h"
+#include "common/env/file_system.h"
+#include "common/env/lock_file.h"
+#include "common/status.h"
+#include "common/stream/record_ends.h"
+#include "worker/receive/sample_source.h"
+
+namespace freshet::worker {
+
+struct SpoolOptions {
+  std::string directory;
+  FileStreamOptions::Framing framing = FileStreamOptions::Framing::kLines;
+  uint32_t partitions = 1;
+  uint64_t segment_bytes = 0;
+  int64_t keep_ms = 0;
+};
+
+// The folder in which received samples are kept, as a stream of files that workers follow with
+// FileStreamOptions::open_files = partitions: segments named by a number that only grows, so many
+// at a time as there are partitions.
+//
+// Where a segment's bytes come from a file that is rotated, `_SEGMENT.from` beside it, written
+// before it, has the inode and offset of its first byte: as segments hold the bytes as they were,
+// the segment's size says how far that file was received.
+//
+// A new process begins new segments. One that was killed in the middle of a record leaves the
+// record's beginning behind, which is a bad sample.
+// One thread at a time.
+class Spool {
+ public:
+  // Creates the folder if need be, and takes the marker of a complete stream away.
+  // FailedPrecondition: another process receives into it, or it holds other files.
+  static StatusOr<std::unique_ptr<Spool>> Open(FileSystem& files,
+                                               Clock& clock,
+                                               const SpoolOptions& options);
+
+  // Behind what was received before, if it came from files.
+  std::optional<LogPosition> stood_at() const { return stood_at_; }
+
+  // Unix time at which something was last received; 0: never.
+  int64_t stood_at_ns() const { return stood_at_ns_; }
+
+  // What is to be written next. Nothing else may wait to be written.
+  void Put(Received received);
+  // Writes it. ResourceExhausted: the disk is full; call it again to write what remains.
+  Status Write();
+  // Makes what was written survive a crash of the machine, and deletes what is too old, if it is
+  // time to.
+  Status KeepHouse();
+  // Nothing will come any more.
+  Status Complete();
+
+ private:
+  struct Segment {
+    std::string path;
+    std::unique_ptr<WritableFile> file;
+    uint64_t bytes = 0;
+    bool synced = true;
+  };
+
+  Spool(FileSystem& files, Clock& clock, const SpoolOptions& options)
+      : files_(files), clock_(clock), options_(options), ends_(options.framing) {}
+
+  Status Find();
+  Status OpenSegments();
+  Status WriteUpTo(size_t end);
+  Status Sync();
+  Status DeleteOld();
+  std::string PathOf(uint64_t number) const;
+  std::string OriginPathOf(uint64_t number) const;
+
+  FileSystem& files_;
+  Clock& clock_;
+  const SpoolOptions options_;
+  std::unique_ptr<LockFile> lock_;
+  std::optional<LogPosition> stood_at_;
+  int64_t stood_at_ns_ = 0;
+
+  uint64_t next_number_ = 1;
+  std::vector<Segment> segments_;  // open; none or one a partition
+  size_t turn_ = 0;                // the segment that is written
+  uint64_t written_ = 0;           // to those that are open
+  std::chrono::nanoseconds synced_at_{0};
+  std::chrono::nanoseconds deleted_at_ = -std::chrono::hours(24);
+
+  RecordEnds ends_;
+  Received pending_;             // what remains to be written
+  std::optional<size_t> split_;  // the last end of a record in it
+};
+
+}  // namespace freshet::worker
