@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/model/dense/matrix.h"
 #include "common/model/feature_policy.h"
 #include "worker/held_out.h"
 #include "worker/log.h"
@@ -119,6 +120,9 @@ void Session::TrainAll() {
   if (!model.ok()) {
     Fail(model.status());
     return;
+  }
+  if (context_.job.training.dense_products == Products::kBf16 && !HasBf16Products()) {
+    Log().warn("this processor has no instructions for bf16: dense_products: bf16 gains nothing");
   }
   StatusOr<ScoreGroups> groups = ScoreGroups::Make(context_.job.evaluation, context_.job.model);
   if (!groups.ok()) {

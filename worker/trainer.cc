@@ -109,7 +109,8 @@ bool Trainer::ScoreHeldOut(const Step& step, std::vector<Score>* scores) {
   logits_.resize(batch.size());
   model_.Score(batch,
                {.embeddings = Views<const float>(step.held_out->embeddings),
-                .dense = Views<const float>(step.held_out->dense)},
+                .dense = Views<const float>(step.held_out->dense),
+                .products = job_.training.dense_products},
                logits_);
   const size_t first = scores->size();
   AddScores(batch, scores);
@@ -166,7 +167,8 @@ bool Trainer::Train(const std::shared_ptr<Step>& step) {
 void Trainer::Compute(Step* step, std::vector<Score>* scores) {
   const Batch& batch = step->batch;
   const Parameters parameters{.embeddings = Views<const float>(step->embeddings),
-                              .dense = Views<const float>(step->dense)};
+                              .dense = Views<const float>(step->dense),
+                              .products = job_.training.dense_products};
   logits_.resize(batch.size());
   model_.Score(batch, parameters, logits_);
   AddScores(batch, scores);

@@ -335,6 +335,9 @@ void ReadTraining(const ConfigFile& file,
   training->wire_values = ReadWireType(wire, "values");
   training->wire_gradients = ReadWireType(wire, "gradients");
   size_t compression = 0;
+  size_t products = 0;
+  section.Choice("dense_products", {"f32", "bf16"}, &products);
+  training->dense_products = products == 0 ? Products::kF32 : Products::kBf16;
   section.Choice("message_compress", {"none", "lz4", "zstd"}, &compression);
   training->message_compress = std::array{proto::PLAIN, proto::LZ4, proto::ZSTD}[compression];
   if (section.Has("dead_letters")) {

@@ -6,6 +6,7 @@
 
 #include "common/feature_life.h"
 #include "common/key.h"
+#include "common/model/products.h"
 #include "common/sample/sample.h"
 
 namespace freshet {
@@ -42,6 +43,7 @@ struct Batch {
 struct Parameters {
   std::vector<std::span<const float>> embeddings;  // per variable: [keys * dim]
   std::vector<std::span<const float>> dense;       // per dense variable
+  Products products = Products::kF32;              // how dense layers are to compute with them
 };
 
 // Same shapes as Parameters; the model adds to it.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Scores labelled rows with the newest version of a log, without any of our arithmetic.
 
-    perf/train/score.py LOG_DIR TEST_TSV FRESHETCTL
+    perf/train/score.py LOG_DIR TEST_TSV FRESHETCTL HIDDEN_LAYERS
 
 Rows come out of the log as numpy arrays (freshetctl export); keys are made as
 docs/configuration.md says, XXH3 of the value seeded with that of the slot's name. Prints log loss
@@ -27,14 +27,29 @@ def export(freshetctl, log, folder):
     keys = numpy.load(folder / "rows/keys.npy")
     values = numpy.load(folder / "rows/values.npy")
     order = numpy.argsort(keys)
-    return keys[order], values[order], bias_of(dump)
+    return keys[order], values[order], elements(dump)[0]
 
 
-def bias_of(dump):
-    for line in dump.splitlines():
-        if line.startswith("value 0 "):
-            return float.fromhex(line.split()[-1])
-    sys.exit(f"no bias in: {dump[:300]}")
+def elements(dump):
+    """Of a dense variable."""
+    return numpy.array([float.fromhex(line.split()[-1]) for line in dump.splitlines()
+                        if line.startswith("value ")])
+
+
+def perceptron(freshetctl, log, inputs, layers):
+    """(weights, bias) of each of so many hidden layers, and of the output."""
+    def read(name):
+        return elements(subprocess.run(
+            [freshetctl, "dump", "--log-dir", log, "--variable", name], check=True,
+            stdout=subprocess.PIPE, text=True).stdout)
+    made = []
+    for i in range(layers):
+        bias = read(f"deep/{i}/bias")
+        made.append((read(f"deep/{i}/weights").reshape(inputs, len(bias)), bias))
+        inputs = len(bias)
+    if layers:
+        made.append((read(f"deep/{layers}/weights").reshape(inputs, 1), 0))
+    return made
 
 
 def read_rows(path):
@@ -54,14 +69,22 @@ def read_rows(path):
     return numpy.array(labels), numpy.array(keys, dtype=numpy.uint64).reshape(len(labels), -1)
 
 
-def logits(keys, table_keys, table_values, bias):
+def logits(keys, table_keys, table_values, bias, deep):
     place = numpy.searchsorted(table_keys, keys)
     place[place == len(table_keys)] = 0
     # A key that was never seen in training counts as zeros.
     rows = numpy.where((table_keys[place] == keys)[..., None], table_values[place], 0)
     factors = rows[..., 1:].astype(numpy.float64)
     pairs = 0.5 * (factors.sum(1) ** 2 - (factors ** 2).sum(1)).sum(1)
-    return bias + rows[..., 0].sum(1) + pairs
+    shallow = bias + rows[..., 0].sum(1) + pairs
+    if not deep:
+        return shallow
+    units = factors.reshape(len(factors), -1)
+    for i, (weights, layer_bias) in enumerate(deep):
+        units = units @ weights + layer_bias
+        if i + 1 < len(deep):
+            units = numpy.maximum(units, 0)
+    return shallow + units[:, 0]
 
 
 def auc(labels, scores):
@@ -74,11 +97,13 @@ def auc(labels, scores):
 
 
 def main():
-    log, test, freshetctl = sys.argv[1:]
+    log, test, freshetctl, layers = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         table_keys, table_values, bias = export(freshetctl, log, pathlib.Path(folder))
+    deep = perceptron(freshetctl, log, len(COLUMNS) * (table_values.shape[1] - 1), int(layers))
     labels, keys = read_rows(test)
-    scores = numpy.concatenate([logits(keys[begin:begin + 4096], table_keys, table_values, bias)
+    scores = numpy.concatenate([logits(keys[begin:begin + 4096], table_keys, table_values, bias,
+                                       deep)
                                 for begin in range(0, len(labels), 4096)])
     log_loss = numpy.mean(numpy.logaddexp(0, scores) - labels * scores)
     print(json.dumps({"log_loss": float(log_loss), "auc": float(auc(labels, scores))}))

@@ -22,7 +22,7 @@ WeightView DenseLayer::Weights(const Pass& pass) const {
 }
 
 void DenseLayer::Forward(const Pass& pass, const Matrix& in, Matrix* out) {
-  Multiply(in, Weights(pass), out);
+  Multiply(in, Weights(pass), pass.parameters.products, out);
   if (!shape_.bias) {
     return;
   }
@@ -41,7 +41,7 @@ void DenseLayer::Backward(const Pass& pass,
                           const Matrix& out_gradient,
                           Matrix* in_gradient,
                           Gradients* gradients) {
-  AddTransposedProduct(in, out_gradient, gradients->dense[weights_]);
+  AddTransposedProduct(in, out_gradient, pass.parameters.products, gradients->dense[weights_]);
   if (shape_.bias) {
     float* bias = gradients->dense[bias_].data();
     for (size_t sample = 0; sample < out_gradient.rows(); ++sample) {
@@ -51,7 +51,7 @@ void DenseLayer::Backward(const Pass& pass,
       }
     }
   }
-  MultiplyTransposed(out_gradient, Weights(pass), in_gradient);
+  MultiplyTransposed(out_gradient, Weights(pass), pass.parameters.products, in_gradient);
 }
 
 }  // namespace freshet

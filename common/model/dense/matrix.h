@@ -3,6 +3,8 @@
 #include <span>
 #include <vector>
 
+#include "common/model/products.h"
+
 // Dense arithmetic for models: matrices of float32 and their products.
 namespace freshet {
 
@@ -47,10 +49,17 @@ struct WeightView {
 // run time. On one machine equal arguments give equal bits.
 
 // out = a w; `out` is resized to [a.rows, w.columns].
-void Multiply(const Matrix& a, const WeightView& w, Matrix* out);
+void Multiply(const Matrix& a, const WeightView& w, Products products, Matrix* out);
 // out = a w^T; `out` is resized to [a.rows, w.rows].
-void MultiplyTransposed(const Matrix& a, const WeightView& w, Matrix* out);
+void MultiplyTransposed(const Matrix& a, const WeightView& w, Products products, Matrix* out);
 // out [a.columns, b.columns] += a^T b
-void AddTransposedProduct(const Matrix& a, const Matrix& b, std::span<float> out);
+void AddTransposedProduct(const Matrix& a,
+                          const Matrix& b,
+                          Products products,
+                          std::span<float> out);
+
+// Whether this processor has instructions for products of bf16. Without them kBf16 gives what it
+// gives with them, up to the order of sums, in the time of kF32 and that of rounding.
+bool HasBf16Products();
 
 }  // namespace freshet
