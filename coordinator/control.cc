@@ -41,12 +41,14 @@ Control::Control(const Context& context,
                  const Membership& membership,
                  ControlQueue& queue,
                  Housekeeper& housekeeper,
+                 BaseWatcher* bases,
                  Board& board,
                  CoordinatorMetrics& metrics)
     : context_(context),
       membership_(membership),
       queue_(queue),
       housekeeper_(housekeeper),
+      bases_(bases),
       board_(board),
       metrics_(metrics),
       numbers_(context.store, context.log),
@@ -143,7 +145,7 @@ void Control::Form() {
   const Status status = BeginSession();
   if (status.ok()) {
     next_cut_ = context_.env.clock.Monotonic();
-    if (edits_.empty()) {
+    if (edits_.empty() && !intake_.has_value()) {
       next_cut_ += context_.options.cut_every;
     }
     Enter(Phase::TRAINING, "");
@@ -153,6 +155,9 @@ void Control::Form() {
   session_.reset();
   if (absl::IsCancelled(status)) {
     return;
+  }
+  if (intake_.has_value() && absl::IsInvalidArgument(status)) {
+    RefuseBase(status);
   }
   const milliseconds backoff = NextBackoff();
   retry_at_ = context_.env.clock.Monotonic() + backoff;
@@ -174,10 +179,12 @@ Status Control::BeginSession() {
   }
   const auto versions_stay = housekeeper_.KeepAll();
   Recovery recovery(context_, numbers_, [this] { return GiveUpRecovery(); });
-  FRESHET_ASSIGN_OR_RETURN(Restored restored, recovery.Run(*session_));
+  FRESHET_ASSIGN_OR_RETURN(
+      Restored restored, recovery.Run(*session_, intake_.has_value() ? &intake_.value() : nullptr));
   head_ = std::move(restored.head);
   chain_ = restored.chain;
   last_cut_due_ = false;
+  force_base_ = force_base_ || intake_.has_value();
   board_.Update([&](Progress& progress) {
     progress.version = head_.version();
     progress.event_time_watermark_ms = head_.event_time_watermark_ms();
@@ -211,6 +218,10 @@ void Control::Supervise() {
     return;
   }
   WatchServing();
+  LookForBase();
+  if (!session_.has_value()) {
+    return;
+  }
   const nanoseconds now = context_.env.clock.Monotonic();
   const bool finished = AllFinished();
   if (finished && !last_cut_due_) {
@@ -305,6 +316,7 @@ CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
     const CutPlan plan{.version = *version,
                        .head = head_,
                        .full = BaseIsDue(),
+                       .published = last_cut_due_ && context_.options.final_base,
                        .even_unchanged = even_unchanged || force_base_,
                        .timeout = timeout};
     result =
@@ -328,6 +340,7 @@ CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
 
 void Control::NoteCut(const CutResult& result, nanoseconds begin) {
   const int64_t watermark_before = head_.event_time_watermark_ms();
+  const bool caught_up_before = !head_.base_intake().catching_up();
   head_ = result.manifest;
   KeepScores(context_, head_);
   Record("version_committed",
@@ -338,6 +351,7 @@ void Control::NoteCut(const CutResult& result, nanoseconds begin) {
                      head_.metrics().log_loss(),
                      head_.event_time_watermark_ms()),
          head_.version());
+  NoteIntake(caught_up_before);
   NoteVerdict();
   NoteWatermark(watermark_before);
   housekeeper_.Wake();
@@ -364,6 +378,57 @@ void Control::NoteCut(const CutResult& result, nanoseconds begin) {
              head_.metrics().samples(),
              Seconds(result.pause) * 1e3,
              Seconds(duration) * 1e3);
+}
+
+// Another job's base is the beginning of the next session.
+void Control::LookForBase() {
+  if (bases_ == nullptr || intake_.has_value()) {
+    return;
+  }
+  std::optional<FoundBase> base = bases_->Newest(head_.base_intake());
+  if (!base.has_value()) {
+    return;
+  }
+  const std::string text = fmt::format("version {} of {}, trained up to event_time_ms={}",
+                                       base->manifest.version(),
+                                       base->log_dir,
+                                       base->manifest.event_time_watermark_ms());
+  intake_ = std::move(base);
+  Record("base_found", text, head_.version());
+  const Status fits = CheckBase(context_.options, *intake_, head_);
+  if (!fits.ok()) {
+    RefuseBase(fits);
+    return;
+  }
+  Rewind("base_found", text);
+}
+
+void Control::RefuseBase(const Status& why) {
+  const std::string text = fmt::format(
+      "version {} of {}: {}", intake_->manifest.version(), intake_->log_dir, MessageOf(why));
+  Record("base_refused", text, head_.version());
+  Log().error("refused a base {}", text);
+  bases_->Refuse(*intake_);
+  intake_.reset();
+}
+
+void Control::NoteIntake(bool caught_up_before) {
+  const proto::BaseIntake& intake = head_.base_intake();
+  if (intake_.has_value()) {
+    Record("base_taken_in",
+           fmt::format("version {} of {}; serving stays at {} until the line has caught up",
+                       intake.version(),
+                       intake.log_dir(),
+                       intake.online_version()),
+           head_.version());
+    intake_.reset();
+    caught_up_before = false;
+  }
+  if (!caught_up_before && !intake.catching_up()) {
+    Record("base_caught_up",
+           fmt::format("version {} of {}", intake.version(), intake.log_dir()),
+           head_.version());
+  }
 }
 
 void Control::NoteVerdict() {
@@ -476,7 +541,8 @@ void Control::Rewind(const std::string& reason, const std::string& text) {
   edits_.Rewind();
   failed_in_row_ = 0;
   // A rollback is asked for, and its session is no worse than another.
-  const milliseconds backoff = reason == "rollback" ? milliseconds(0) : NextBackoff();
+  const bool asked_for = reason == "rollback" || reason == "base_found";
+  const milliseconds backoff = asked_for ? milliseconds(0) : NextBackoff();
   retry_at_ = context_.env.clock.Monotonic() + backoff;
   Enter(Phase::RECOVERING, text);
 }

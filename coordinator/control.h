@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/base_intake.h"
+#include "coordinator/base_watcher.h"
 #include "coordinator/board.h"
 #include "coordinator/context.h"
 #include "coordinator/control_queue.h"
@@ -36,11 +38,12 @@ namespace freshet::coordinator {
 
 class Control {
  public:
-  // Starts the thread. All outlive this.
+  // Starts the thread. All outlive this. `bases`: null without calibration.
   Control(const Context& context,
           const Membership& membership,
           ControlQueue& queue,
           Housekeeper& housekeeper,
+          BaseWatcher* bases,
           Board& board,
           CoordinatorMetrics& metrics);
   // Closes the queue, makes a last cut if training, and answers what is still asked.
@@ -71,6 +74,9 @@ class Control {
   void ObeyGate();
   void StopEarly(bool finished);
   Status RollBack(VersionId target, const RollbackChanges& changes);
+  void LookForBase();
+  void RefuseBase(const Status& why);
+  void NoteIntake(bool caught_up_before);
   void NoteCut(const CutResult& result, std::chrono::nanoseconds begin);
   void NoteFailedCut(const CutResult& result);
   void Rewind(const std::string& reason, const std::string& text);
@@ -91,6 +97,7 @@ class Control {
   const Membership& membership_;
   ControlQueue& queue_;
   Housekeeper& housekeeper_;
+  BaseWatcher* const bases_;
   Board& board_;
   CoordinatorMetrics& metrics_;
 
@@ -116,8 +123,9 @@ class Control {
   // What the next cut builds on.
   proto::Manifest head_;
   ChainSize chain_;
-  bool force_base_ = false;  // until a base is committed: serving is stuck without it
-  Edits edits_;              // that no version has yet
+  std::optional<FoundBase> intake_;  // to begin the next session with; until a version has it
+  bool force_base_ = false;          // until a base is committed: serving is stuck without it
+  Edits edits_;                      // that no version has yet
   TakenWindows windows_;
   std::chrono::nanoseconds next_cut_{0};
   bool last_cut_due_ = false;  // all have finished

@@ -69,10 +69,15 @@ StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const Env& env,
       coordinator->context_,
       [self](const StatusOr<RemovedVersions>& removed) { self->NoteRemoved(removed); });
   coordinator->server_->Start();
+  if (coordinator->options_.calibration.has_value()) {
+    coordinator->bases_ =
+        std::make_unique<BaseWatcher>(coordinator->context_, [self] { self->queue_.Wake(); });
+  }
   coordinator->control_ = std::make_unique<Control>(coordinator->context_,
                                                     coordinator->membership_,
                                                     coordinator->queue_,
                                                     *coordinator->housekeeper_,
+                                                    coordinator->bases_.get(),
                                                     coordinator->board_,
                                                     coordinator->metrics_);
   return coordinator;
@@ -89,6 +94,7 @@ Coordinator::Coordinator(const Env& env, Options options, std::unique_ptr<StateS
 
 Coordinator::~Coordinator() {
   control_.reset();  // while members can still be heard
+  bases_.reset();
   if (housekeeper_ != nullptr) {
     housekeeper_->Stop();  // answers who still asks it
   }

@@ -6,6 +6,7 @@
 #include "common/http/http_server.h"
 #include "common/rpc/rpc.h"
 #include "common/status.h"
+#include "coordinator/base_watcher.h"
 #include "coordinator/board.h"
 #include "coordinator/context.h"
 #include "coordinator/control.h"
@@ -60,6 +61,7 @@ class Coordinator {
   Membership membership_;
   std::unique_ptr<Hooks> hooks_;
   std::unique_ptr<Housekeeper> housekeeper_;
+  std::unique_ptr<BaseWatcher> bases_;  // null without calibration
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<Control> control_;
 };

@@ -7,6 +7,7 @@
 #include "common/crash_point.h"
 #include "common/metrics/evaluation.h"
 #include "common/mutant.h"
+#include "coordinator/base_intake.h"
 #include "coordinator/early_stopping.h"
 #include "coordinator/gate.h"
 #include "coordinator/log.h"
@@ -216,6 +217,10 @@ Status Cut::Commit() {
   if (const auto& rules = context_.options.early_stopping; rules.has_value()) {
     *manifest.mutable_early_stopping() = Assess(*rules, held_out, plan_.head, manifest);
   }
+  if (plan_.head.has_base_intake()) {
+    *manifest.mutable_base_intake() = CatchUp(context_.options.gate, plan_.head, manifest);
+  }
+  manifest.set_published(plan_.full && plan_.published);
   if (Mutant("cut_commits_without_a_part") && manifest.parts_size() > 1) {
     manifest.mutable_parts()->RemoveLast();
   }

@@ -38,6 +38,7 @@ struct CutPlan {
   VersionId version;
   const proto::Manifest& head;  // the version before; its number is 0 if there is none
   bool full = false;
+  bool published = false;                     // the base with which the job ends
   bool even_unchanged = false;                // also if nothing was trained or edited since `head`
   std::chrono::milliseconds timeout{10'000};  // of each step
 };

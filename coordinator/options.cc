@@ -30,6 +30,17 @@ StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job
         "coordinator.gate.held_out: the job has no held-out samples; set 'evaluation.held_out' in "
         "the worker config");
   }
+  if (settings.calibration.has_value() && settings.calibration->max_log_loss_rise.has_value() &&
+      job.evaluation.held_out_path.empty()) {
+    return InvalidArgument(
+        "coordinator.calibration.max_log_loss_rise: the job has no held-out samples; set "
+        "'evaluation.held_out' in the worker config");
+  }
+  if (settings.calibration.has_value() && !settings.calibration->replaces() &&
+      job.model.kind() == "ledger") {
+    return InvalidArgument(
+        "coordinator.calibration.base_weight: a ledger counts samples, and cannot be blended");
+  }
   return Options{
       .log_dir = cluster.log_dir,
       .state_dir =
@@ -52,6 +63,7 @@ StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job
       .retention = {.keep_versions = settings.keep_versions, .keep_for_ms = settings.keep_for_ms},
       .gate = settings.gate,
       .early_stopping = job.training.early_stopping,
+      .calibration = settings.calibration,
       .watermark_every = milliseconds(settings.watermark_every_ms),
       .hooks = settings.hooks,
       .heartbeat_every = milliseconds(heartbeat_ms),

@@ -35,6 +35,7 @@ struct Options {
   Retention retention;
   GateRules gate;
   std::optional<EarlyStoppingSettings> early_stopping;
+  std::optional<CalibrationRules> calibration;
   std::chrono::milliseconds watermark_every{3'600'000};
   std::vector<HookSettings> hooks;
   std::chrono::milliseconds heartbeat_every{300};

@@ -99,7 +99,7 @@ void RemoveLeftovers(const Context& context) {
 Recovery::Recovery(const Context& context, VersionNumbers& numbers, GiveUp give_up)
     : context_(context), numbers_(numbers), give_up_(std::move(give_up)) {}
 
-StatusOr<Restored> Recovery::Run(const Session& session) {
+StatusOr<Restored> Recovery::Run(const Session& session, const FoundBase* base) {
   FRESHET_ASSIGN_OR_RETURN(const VersionId newest, context_.log.Newest());
   StatusOr<Restored> restored = Read(newest);
   if (!restored.ok()) {
@@ -107,13 +107,20 @@ StatusOr<Restored> Recovery::Run(const Session& session) {
   }
   const bool stale = Mutant("recovery_restores_the_version_before") && restored->head.parent() != 0;
   const StatusOr<uint64_t> rows =
-      RestoreServers(session, stale ? VersionId(restored->head.parent()) : newest);
+      RestoreServers(session, stale ? VersionId(restored->head.parent()) : newest, base);
+  if (!rows.ok() && base != nullptr &&
+      (IsDamage(rows.status()) || absl::IsInvalidArgument(rows.status()))) {
+    return InvalidArgument("{}", MessageOf(rows.status()));
+  }
   if (!rows.ok()) {
     return GoBack(newest, session.epoch, rows.status());
   }
   restored->rows = *rows;
   CrashPoint("after_restore");
   RemoveLeftovers(context_);
+  if (base != nullptr) {
+    restored->head = HeadOf(context_.options, *base, restored->head);
+  }
   FRESHET_RETURN_IF_ERROR(StartWorkers(session, restored->head));
   return restored;
 }
@@ -131,7 +138,9 @@ StatusOr<Restored> Recovery::Read(VersionId version) const {
   return restored;
 }
 
-StatusOr<uint64_t> Recovery::RestoreServers(const Session& session, VersionId version) {
+StatusOr<uint64_t> Recovery::RestoreServers(const Session& session,
+                                            VersionId version,
+                                            const FoundBase* base) {
   std::vector<proto::RestoreRequest> requests(session.servers.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].set_epoch(session.epoch.value());
@@ -143,6 +152,14 @@ StatusOr<uint64_t> Recovery::RestoreServers(const Session& session, VersionId ve
     requests[i].set_bsp(context_.options.bsp);
     requests[i].set_ssp(context_.options.staleness.has_value());
     requests[i].set_staleness(context_.options.staleness.value_or(0));
+    if (base != nullptr && context_.options.calibration->replaces()) {
+      requests[i].set_log_dir(base->log_dir);
+      requests[i].set_version(base->manifest.version());
+    } else if (base != nullptr) {
+      requests[i].set_base_log_dir(base->log_dir);
+      requests[i].set_base_version(base->manifest.version());
+      requests[i].set_base_weight(static_cast<float>(context_.options.calibration->base_weight));
+    }
   }
   FRESHET_ASSIGN_OR_RETURN(const auto responses,
                            CallEach<proto::RestoreResponse>(session.servers,

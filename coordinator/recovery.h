@@ -3,6 +3,7 @@
 
 #include "common/ids.h"
 #include "common/status.h"
+#include "coordinator/base_intake.h"
 #include "coordinator/context.h"
 #include "coordinator/intact_versions.h"
 #include "coordinator/member_client.h"
@@ -37,11 +38,15 @@ class Recovery {
   // Any error: nobody trains; begin another epoch and try again. Aborted with "went back": the
   // newest version was damaged, and a rollback to the one before is committed, so that the next
   // try finds that.
-  StatusOr<Restored> Run(const Session& session);
+  // With `base` the session begins with that instead, and builds on HeadOf. Then InvalidArgument:
+  // the base cannot be had, nothing else is wrong.
+  StatusOr<Restored> Run(const Session& session, const FoundBase* base = nullptr);
 
  private:
   StatusOr<Restored> Read(VersionId version) const;
-  StatusOr<uint64_t> RestoreServers(const Session& session, VersionId version);
+  StatusOr<uint64_t> RestoreServers(const Session& session,
+                                    VersionId version,
+                                    const FoundBase* base);
   Status StartWorkers(const Session& session, const proto::Manifest& head);
   // Called when reading `version` failed with `error`. Returns why this try is over.
   Status GoBack(VersionId version, Epoch epoch, const Status& error);

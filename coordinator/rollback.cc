@@ -10,6 +10,21 @@
 #include "coordinator/model_check.h"
 
 namespace freshet::coordinator {
+namespace {
+
+// A base that was taken in is not taken in once more because somebody went back to before.
+void KeepIntake(const proto::BaseIntake& today, proto::Manifest* manifest) {
+  const bool same = today.log_dir() == manifest->base_intake().log_dir() &&
+                    today.version() == manifest->base_intake().version() &&
+                    today.created_unix_ms() == manifest->base_intake().created_unix_ms();
+  if (today.version() != 0 && !same) {
+    *manifest->mutable_base_intake() = today;
+    manifest->mutable_base_intake()->set_catching_up(false);
+    manifest->mutable_base_intake()->clear_until();
+  }
+}
+
+}  // namespace
 
 Status CheckRollbackTarget(const Context& context, VersionId target) {
   if (target.value() == 0) {
@@ -67,6 +82,7 @@ StatusOr<proto::Manifest> CommitRollback(const Context& context,
   const StatusOr<proto::Manifest> today = context.log.ReadManifest(newest);
   if (today.ok()) {
     *manifest.mutable_skips() = today->skips();
+    KeepIntake(today->base_intake(), &manifest);
   }
   if (changes.forget_skips) {
     manifest.clear_skips();
@@ -98,6 +114,7 @@ StatusOr<proto::Manifest> CommitRollback(const Context& context,
   manifest.set_epoch(epoch.value());
   manifest.set_created_unix_ms(context.env.clock.UnixMillis());
   manifest.clear_parts();
+  manifest.clear_published();
   CrashPoint("before_rollback_manifest");
   FRESHET_RETURN_IF_ERROR(CommitForSure(context.log, manifest));
   CrashPoint("after_rollback_manifest");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ps/initializer.h"
+#include "ps/mix.h"
 #include "ps/model_check.h"
 
 namespace freshet::ps {
@@ -60,7 +61,7 @@ void DenseTable::EndCut(bool committed) {
   cut_.reset();
 }
 
-Status DenseTable::Load(const DenseTensor& tensor) {
+Status DenseTable::CheckShape(const DenseTensor& tensor) const {
   if (tensor.values.size() != elements_ || tensor.states.size() != values_.size() - elements_) {
     return DataLoss("dense variable {}: {} values and {} floats of state, the model says {} and {}",
                     name(),
@@ -69,6 +70,19 @@ Status DenseTable::Load(const DenseTensor& tensor) {
                     elements_,
                     values_.size() - elements_);
   }
+  return absl::OkStatus();
+}
+
+Status DenseTable::Blend(const DenseTensor& tensor, float weight) {
+  FRESHET_RETURN_IF_ERROR(CheckShape(tensor));
+  for (size_t i = 0; i < elements_; ++i) {
+    values_[i] = Mix(values_[i], tensor.values[i], weight);
+  }
+  return absl::OkStatus();
+}
+
+Status DenseTable::Load(const DenseTensor& tensor) {
+  FRESHET_RETURN_IF_ERROR(CheckShape(tensor));
   std::copy(tensor.values.begin(), tensor.values.end(), values_.begin());
   std::copy(tensor.states.begin(), tensor.states.end(), values_.begin() + elements_);
   dirty_ = false;

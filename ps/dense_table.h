@@ -36,9 +36,12 @@ class DenseTable {
 
   // Sets the values and states of a version; they are clean. DataLoss if their sizes do not fit.
   Status Load(const DenseTensor& tensor);
+  // Values become `weight` of the tensor's and the rest of their own; state stays.
+  Status Blend(const DenseTensor& tensor, float weight);
 
  private:
   DenseTensor Copy() const;
+  Status CheckShape(const DenseTensor& tensor) const;
 
   const proto::DenseVariable variable_;
   const uint32_t elements_;

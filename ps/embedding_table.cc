@@ -10,6 +10,7 @@
 #include "common/model/feature_policy.h"
 #include "common/mutant.h"
 #include "ps/key_blocks.h"
+#include "ps/mix.h"
 
 namespace freshet::ps {
 namespace {
@@ -311,11 +312,7 @@ void EmbeddingTable::MarkDirty(Key key, RowSlot slot) {
   }
 }
 
-Status EmbeddingTable::Load(const EmbeddingRows& rows,
-                            std::span<const uint32_t> picked,
-                            std::span<const Key> tombstones,
-                            absl::FunctionRef<bool(Key)> owns,
-                            absl::FunctionRef<Status()> make_room) {
+Status EmbeddingTable::CheckColumns(const EmbeddingRows& rows) const {
   if (rows.lives.empty() == rules_.NeedsLife() && !rows.keys.empty()) {
     return DataLoss(
         "embedding variable {}: the part {} the columns of a feature's life, the model's "
@@ -330,6 +327,15 @@ Status EmbeddingTable::Load(const EmbeddingRows& rows,
                     proto::ValueType_Name(rows.value_type),
                     proto::ValueType_Name(format_->value_type()));
   }
+  return absl::OkStatus();
+}
+
+Status EmbeddingTable::Load(const EmbeddingRows& rows,
+                            std::span<const uint32_t> picked,
+                            std::span<const Key> tombstones,
+                            absl::FunctionRef<bool(Key)> owns,
+                            absl::FunctionRef<Status()> make_room) {
+  FRESHET_RETURN_IF_ERROR(CheckColumns(rows));
   for (const Key key : tombstones) {
     if (const RowSlot slot = index_.Erase(key); slot != kNoRow) {
       rows_.Free(slot);
@@ -361,6 +367,41 @@ Status EmbeddingTable::Load(const EmbeddingRows& rows,
   clock_.step = std::max(clock_.step, rows.clock.step);
   clock_.event_time_s = std::max(clock_.event_time_s, rows.clock.event_time_s);
   return admission_ ? admission_->Load(rows, owns) : absl::OkStatus();
+}
+
+Status EmbeddingTable::Blend(const EmbeddingRows& rows,
+                             std::span<const uint32_t> picked,
+                             float weight,
+                             absl::FunctionRef<Status()> make_room) {
+  FRESHET_RETURN_IF_ERROR(CheckColumns(rows));
+  while (!picked.empty()) {
+    const auto block = picked.first(std::min(picked.size(), kLoadRows));
+    picked = picked.subspan(block.size());
+    if (has_cold()) {
+      std::vector<Key> keys(block.size());
+      std::transform(
+          block.begin(), block.end(), keys.begin(), [&](uint32_t i) { return rows.keys[i]; });
+      FRESHET_RETURN_IF_ERROR(BringUp(keys));
+    }
+    for (const uint32_t row : block) {
+      if (const RowSlot slot = index_.Find(rows.keys[row]); slot != kNoRow) {
+        MixRow(rows, row, weight, slot);
+      } else {
+        SetRow(rows, row, MakeSlot(rows.keys[row]));
+      }
+    }
+    FRESHET_RETURN_IF_ERROR(make_room());
+  }
+  return absl::OkStatus();
+}
+
+void EmbeddingTable::MixRow(const EmbeddingRows& rows, uint32_t row, float weight, RowSlot slot) {
+  scratch_.resize(dim_);
+  codec_.Read(rows_.value(slot), scratch_);
+  for (uint32_t i = 0; i < dim_; ++i) {
+    scratch_[i] = Mix(scratch_[i], rows.values[size_t{row} * dim_ + i], weight);
+  }
+  codec_.WriteNearest(scratch_, rows_.value(slot));
 }
 
 void EmbeddingTable::SetRow(const EmbeddingRows& rows, uint32_t row, RowSlot slot) {

@@ -197,6 +197,16 @@ class EmbeddingTable {
       absl::FunctionRef<bool(Key)> owns,
       absl::FunctionRef<Status()> make_room = [] { return absl::OkStatus(); });
 
+  // From a base of another log: values at `picked` of `rows` are mixed in, `weight` of them; state
+  // and what is known of the feature stay. A row that is not here yet is set as by Load. The rows
+  // are not marked as changed: the next cut is to be a full one.
+  // `make_room` and errors as in Load, and those of reading from the store.
+  Status Blend(
+      const EmbeddingRows& rows,
+      std::span<const uint32_t> picked,
+      float weight,
+      absl::FunctionRef<Status()> make_room = [] { return absl::OkStatus(); });
+
  private:
   struct Doomed {
     std::vector<Key> keys;
@@ -255,7 +265,9 @@ class EmbeddingTable {
                     std::span<const RowSlot> slots,
                     std::span<const float* const> gradients,
                     uint64_t step);
+  Status CheckColumns(const EmbeddingRows& rows) const;
   void SetRow(const EmbeddingRows& rows, uint32_t row, RowSlot slot);
+  void MixRow(const EmbeddingRows& rows, uint32_t row, float weight, RowSlot slot);
 
   // Of the rows on disk.
   bool has_cold() const { return cold_ && cold_->rows() > 0; }

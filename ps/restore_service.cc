@@ -29,7 +29,37 @@ Status CheckRequest(const proto::RestoreRequest& request) {
       CheckRange("partition_count", request.partition_count(), 1, kMaxPartitions));
   FRESHET_RETURN_IF_ERROR(CheckRange("servers", request.servers(), 1, request.partition_count()));
   FRESHET_RETURN_IF_ERROR(CheckRange("server", request.server(), 0, request.servers() - 1));
+  if (request.base_version() != 0 &&
+      !(request.base_weight() >= 0.0F && request.base_weight() <= 1.0F)) {
+    return InvalidArgument("restore: base_weight is {}, must be 0 to 1", request.base_weight());
+  }
   return CheckRange("workers", request.workers(), 1, kMaxWorkers);
+}
+
+// Of all servers.
+StatusOr<uint64_t> RowsOfBase(const VersionLog& log, VersionId version) {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(version));
+  uint64_t rows = 0;
+  if (!chain.empty()) {
+    for (const proto::PartFile& part : chain.front().parts()) {
+      rows += part.rows();
+    }
+  }
+  return rows;
+}
+
+// Of the last manifest of the chain: a rollback has no model of its own. Null: a rollback to
+// nothing.
+StatusOr<std::shared_ptr<const proto::ModelSpec>> ModelOf(const VersionLog& log,
+                                                          VersionId version) {
+  FRESHET_ASSIGN_OR_RETURN(std::vector<proto::Manifest> chain, log.Chain(version));
+  if (chain.empty()) {
+    return std::shared_ptr<const proto::ModelSpec>();
+  }
+  auto model = std::make_shared<const proto::ModelSpec>(std::move(*chain.back().mutable_model()));
+  FRESHET_RETURN_IF_ERROR(
+      Annotate(CheckModel(*model), fmt::format("the model of version {}", chain.back().version())));
+  return std::shared_ptr<const proto::ModelSpec>(std::move(model));
 }
 
 }  // namespace
@@ -69,24 +99,22 @@ void RestoreService::Restore(const proto::RestoreRequest& request, rpc::Responde
     return;
   }
   metrics_.epoch.Set(static_cast<double>(request.epoch()));
-  restorer_.Post(
-      [this,
-       session,
-       version = VersionId(request.version()),
-       respond = std::move(respond)]() mutable { Run(session, version, std::move(respond)); });
+  restorer_.Post([this, session, request, respond = std::move(respond)]() mutable {
+    Run(session, request, std::move(respond));
+  });
 }
 
 void RestoreService::Run(const std::shared_ptr<Session>& session,
-                         VersionId version,
+                         const proto::RestoreRequest& request,
                          rpc::Responder respond) {
+  const uint64_t version = request.version();
   const std::chrono::nanoseconds start = clock_.Monotonic();
   const uint64_t epoch = session->epoch().value();
-  const Status status = Load(session, version);
+  const Status status = Load(session, request);
   const std::chrono::duration<double> seconds = clock_.Monotonic() - start;
   if (!status.ok()) {
     metrics_.restores_failed.Increment();
-    Log().error(
-        "restore failed epoch={} version={}: {}", epoch, version.value(), MessageOf(status));
+    Log().error("restore failed epoch={} version={}: {}", epoch, version, MessageOf(status));
     session->Close(Aborted("epoch {} could not begin: {}", epoch, MessageOf(status)));
     respond(status);
     return;
@@ -98,13 +126,14 @@ void RestoreService::Run(const std::shared_ptr<Session>& session,
   }
   Log().info("restored epoch={} version={} rows={} seconds={:.3f}",
              epoch,
-             version.value(),
+             version,
              response.rows(),
              seconds.count());
   respond(rpc::MakeMessage(response));
 }
 
-Status RestoreService::Load(const std::shared_ptr<Session>& session, VersionId version) {
+Status RestoreService::Load(const std::shared_ptr<Session>& session,
+                            const proto::RestoreRequest& request) {
   // A closed session must not clear the rows of a later one. Not after this either: the later one's
   // restore runs on this thread, behind this one.
   FRESHET_RETURN_IF_ERROR(session->CheckNotClosed());
@@ -115,12 +144,17 @@ Status RestoreService::Load(const std::shared_ptr<Session>& session, VersionId v
   if (store_ != nullptr) {
     FRESHET_RETURN_IF_ERROR(store_->ReplaceIfBroken());
   }
+  const VersionId version(request.version());
+  const VersionLog log(files_, request.log_dir().empty() ? log_.directory() : request.log_dir());
   std::shared_ptr<const proto::ModelSpec> model;
   if (version.value() != 0) {
-    FRESHET_ASSIGN_OR_RETURN(model, ModelOf(version));
+    FRESHET_ASSIGN_OR_RETURN(model, ModelOf(log, version));
   }
   if (model != nullptr) {
-    FRESHET_RETURN_IF_ERROR(LoadParts(*session, *model, version));
+    FRESHET_RETURN_IF_ERROR(LoadParts(*session, *model, log, version));
+  }
+  if (model != nullptr && request.base_version() != 0) {
+    FRESHET_RETURN_IF_ERROR(Blend(*session, request));
   }
   session->Open(std::move(model));
   return session->CheckNotClosed();
@@ -128,12 +162,13 @@ Status RestoreService::Load(const std::shared_ptr<Session>& session, VersionId v
 
 Status RestoreService::LoadParts(const Session& session,
                                  const proto::ModelSpec& model,
+                                 const VersionLog& log,
                                  VersionId version) {
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&model](Shard& shard) {
     shard.Declare(model);
     return absl::OkStatus();
   }));
-  FRESHET_ASSIGN_OR_RETURN(const uint64_t rows, RowsOfBase(version));
+  FRESHET_ASSIGN_OR_RETURN(const uint64_t rows, RowsOfBase(log, version));
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
     shard.Reserve(rows /
                   (uint64_t{session.ownership().partitions().server_count()} * owners_.size()));
@@ -147,32 +182,21 @@ Status RestoreService::LoadParts(const Session& session,
         RunOnAllAndWait(owners_, [&contents](Shard& shard) { return shard.Load(contents); }),
         fmt::format("version {}", manifest.version()));
   };
-  return ForEachPart(files_, log_, version, PartColumns::kAll, load_part);
+  return ForEachPart(files_, log, version, PartColumns::kAll, load_part);
 }
 
-// Of all servers.
-StatusOr<uint64_t> RestoreService::RowsOfBase(VersionId version) const {
-  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log_.Chain(version));
-  uint64_t rows = 0;
-  if (!chain.empty()) {
-    for (const proto::PartFile& part : chain.front().parts()) {
-      rows += part.rows();
+Status RestoreService::Blend(const Session& session, const proto::RestoreRequest& request) {
+  const VersionLog log(files_, request.base_log_dir());
+  const auto blend_part = [&](const proto::Manifest& manifest, const PartContents& contents) {
+    if (Status closed = session.CheckNotClosed(); !closed.ok()) {
+      return closed;
     }
-  }
-  return rows;
-}
-
-// Of the last manifest of the chain: a rollback has no model of its own. Null: a rollback to
-// nothing.
-StatusOr<std::shared_ptr<const proto::ModelSpec>> RestoreService::ModelOf(VersionId version) const {
-  FRESHET_ASSIGN_OR_RETURN(std::vector<proto::Manifest> chain, log_.Chain(version));
-  if (chain.empty()) {
-    return std::shared_ptr<const proto::ModelSpec>();
-  }
-  auto model = std::make_shared<const proto::ModelSpec>(std::move(*chain.back().mutable_model()));
-  FRESHET_RETURN_IF_ERROR(
-      Annotate(CheckModel(*model), fmt::format("the model of version {}", chain.back().version())));
-  return std::shared_ptr<const proto::ModelSpec>(std::move(model));
+    return Annotate(
+        RunOnAllAndWait(owners_,
+                        [&](Shard& shard) { return shard.Blend(contents, request.base_weight()); }),
+        fmt::format("version {} of {}", manifest.version(), log.directory()));
+  };
+  return ForEachPart(files_, log, VersionId(request.base_version()), PartColumns::kAll, blend_part);
 }
 
 }  // namespace freshet::ps

@@ -35,11 +35,16 @@ class RestoreService {
   void Restore(const proto::RestoreRequest& request, rpc::Responder respond);
 
   // On the restoring thread.
-  void Run(const std::shared_ptr<Session>& session, VersionId version, rpc::Responder respond);
-  Status Load(const std::shared_ptr<Session>& session, VersionId version);
-  Status LoadParts(const Session& session, const proto::ModelSpec& model, VersionId version);
-  StatusOr<uint64_t> RowsOfBase(VersionId version) const;
-  StatusOr<std::shared_ptr<const proto::ModelSpec>> ModelOf(VersionId version) const;
+  void Run(const std::shared_ptr<Session>& session,
+           const proto::RestoreRequest& request,
+           rpc::Responder respond);
+  Status Load(const std::shared_ptr<Session>& session, const proto::RestoreRequest& request);
+  Status LoadParts(const Session& session,
+                   const proto::ModelSpec& model,
+                   const VersionLog& log,
+                   VersionId version);
+  // Mixes a base into what was loaded.
+  Status Blend(const Session& session, const proto::RestoreRequest& request);
 
   CurrentSession& current_;
   const OwnerThreads& owners_;

@@ -88,7 +88,23 @@ Status Shard::Load(const PartContents& contents) {
   return absl::OkStatus();
 }
 
-Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
+Status Shard::Blend(const PartContents& contents, float weight) {
+  for (const EmbeddingRows& rows : contents.embeddings) {
+    FRESHET_ASSIGN_OR_RETURN(EmbeddingTable* const table, TableOf(rows));
+    FRESHET_RETURN_IF_ERROR(table->Blend(rows, OwnRows(rows), weight, [this]() -> Status {
+      return DemoteTo(0, ColdTable::WhenBusy::kWait);
+    }));
+  }
+  for (const DenseTensor& tensor : contents.dense) {
+    const auto found = FindByName(dense_, tensor.variable);
+    if (found != dense_.end()) {
+      FRESHET_RETURN_IF_ERROR((*found)->Blend(tensor, weight));
+    }
+  }
+  return absl::OkStatus();
+}
+
+StatusOr<EmbeddingTable*> Shard::TableOf(const EmbeddingRows& rows) {
   const auto found = FindByName(embeddings_, rows.variable);
   if (found == embeddings_.end()) {
     return DataLoss("embedding variable {} is in the part but not in the model", rows.variable);
@@ -103,20 +119,29 @@ Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
         table.dim(),
         table.state_dim());
   }
-  std::vector<uint32_t> picked;
+  return &table;
+}
+
+std::vector<uint32_t> Shard::OwnRows(const EmbeddingRows& rows) const {
+  std::vector<uint32_t> own;
   for (uint32_t i = 0; i < rows.keys.size(); ++i) {
     if (OwnsKey(rows.keys[i])) {
-      picked.push_back(i);
+      own.push_back(i);
     }
   }
+  return own;
+}
+
+Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
+  FRESHET_ASSIGN_OR_RETURN(EmbeddingTable* const table, TableOf(rows));
   std::vector<Key> tombstones;
   std::copy_if(rows.tombstones.begin(),
                rows.tombstones.end(),
                std::back_inserter(tombstones),
                [this](Key key) { return OwnsKey(key); });
-  return table.Load(
+  return table->Load(
       rows,
-      picked,
+      OwnRows(rows),
       tombstones,
       [this](Key key) { return OwnsKey(key); },
       [this]() -> Status { return DemoteTo(0, ColdTable::WhenBusy::kWait); });

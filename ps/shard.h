@@ -73,6 +73,9 @@ class Shard {
   // Loads what this shard owns of a part; keys of others are skipped. DataLoss if the part does not
   // fit the model. The model is declared.
   Status Load(const PartContents& contents);
+  // Mixes what this shard owns of a part of a base into what it has: `weight` of the part's values
+  // where both have a row or variable; state stays. A row that only the part has is loaded.
+  Status Blend(const PartContents& contents, float weight);
 
   // A cut: flip, copy in slices, end.
   CutSize BeginCut(bool full);
@@ -101,6 +104,8 @@ class Shard {
   void PublishSize();
 
  private:
+  StatusOr<EmbeddingTable*> TableOf(const EmbeddingRows& rows);
+  std::vector<uint32_t> OwnRows(const EmbeddingRows& rows) const;
   Status LoadEmbedding(const EmbeddingRows& rows);
   Status LoadDense(const DenseTensor& tensor);
   bool CopySlice();

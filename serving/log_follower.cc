@@ -163,7 +163,11 @@ Status LogFollower::Look() {
     status = Advance(passed);
   }
   if (status.ok() && passed != *newest) {
-    status = FailedPrecondition("the gate holds back the versions after {}", passed.value());
+    const StatusOr<proto::Manifest> head = Manifest(*newest);
+    const bool catching_up = head.ok() && head->base_intake().catching_up();
+    status = FailedPrecondition("{} holds back the versions after {}",
+                                catching_up ? "a base that has not caught up" : "the gate",
+                                passed.value());
   }
   attempted_ = IsPassing(status) ? VersionId(0) : *newest;
   return status;
@@ -174,7 +178,8 @@ Status LogFollower::Look() {
 StatusOr<VersionId> LogFollower::NewestPassed(VersionId newest) {
   const auto held_back = [this](VersionId version) {
     const StatusOr<proto::Manifest> manifest = Manifest(version);
-    return manifest.ok() && manifest->gate().verdict() == proto::GateState::REJECTED;
+    return manifest.ok() && (manifest->gate().verdict() == proto::GateState::REJECTED ||
+                             manifest->base_intake().catching_up());
   };
   if (!held_back(newest)) {
     return newest;

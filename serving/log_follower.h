@@ -24,8 +24,9 @@ namespace freshet::serving {
 // served already only changes the number. A version that cannot be read whole is refused: logged by
 // name, counted, never tried again. What is served stays, or goes on to the newest version that
 // does not need the damaged one; the next try comes when the log has something new. The follower
-// never goes back to a smaller version number. A version that the coordinator's gate rejected is
-// passed over, though a later one may bring its rows.
+// never goes back to a smaller version number. A version that the coordinator's gate rejected, or
+// of a line that still catches up with ours (calibration), is passed over, though a later one may
+// bring its rows.
 class LogFollower {
  public:
   // All borrowed; `on_served` is called on the follower's thread after each change.

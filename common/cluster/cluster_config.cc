@@ -83,6 +83,8 @@ void ReadLog(const ConfigSection& section, LogSettings* log) {
   log->json = format == 1;
 }
 
+constexpr double kHuge = 1e9;
+
 void ReadOptional(const ConfigSection& section,
                   const char* key,
                   double least,
@@ -97,7 +99,6 @@ void ReadOptional(const ConfigSection& section,
 }
 
 void ReadGate(const ConfigSection& section, GateRules* gate) {
-  constexpr double kHuge = 1e9;
   section.Optional("held_out", &gate->held_out);
   section.Optional("min_samples", &gate->min_samples);
   ReadOptional(section, "min_auc", 0.0, 1.0, &gate->min_auc);
@@ -121,6 +122,27 @@ void ReadGate(const ConfigSection& section, GateRules* gate) {
                            &gate->max_calibration,
                            &gate->max_bad_rows}) {
     gate->enabled = gate->enabled || rule->has_value();
+  }
+}
+
+void ReadCalibration(const ConfigFile& file,
+                     const ConfigSection& coordinator,
+                     std::optional<CalibrationRules>* calibration) {
+  const ConfigSection section = coordinator.Section("calibration");
+  CalibrationRules rules;
+  const bool wanted = coordinator.HasMap("calibration");
+  section.Optional("log_dir", &rules.log_dir);
+  if (wanted && rules.log_dir.empty()) {
+    section.Fail("log_dir", "is required: the log in which the other job publishes its bases");
+  }
+  if (!rules.log_dir.empty()) {
+    rules.log_dir = file.Resolve(rules.log_dir);
+  }
+  ReadDuration(section, "every", 100, &rules.every_ms);
+  section.InRange("base_weight", 0.0, 1.0, &rules.base_weight);
+  ReadOptional(section, "max_log_loss_rise", 0.0, kHuge, &rules.max_log_loss_rise);
+  if (wanted) {
+    *calibration = std::move(rules);
   }
 }
 
@@ -166,6 +188,7 @@ void ReadCoordinator(const ConfigFile& file,
     section.Fail("keep_for", "must be from 0s to 8784h");
   }
   ReadGate(section.Section("gate"), &coordinator->gate);
+  ReadCalibration(file, section, &coordinator->calibration);
   ReadDuration(section, "watermark_every", 1, &coordinator->watermark_every_ms);
   for (const ConfigSection& hook : section.Sections("hooks")) {
     ReadHook(hook, &coordinator->hooks.emplace_back());

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "common/cluster/calibration_rules.h"
 #include "common/cluster/gate_rules.h"
 #include "common/cluster/partition_map.h"
 #include "common/env/file_system.h"
@@ -40,7 +41,8 @@ struct CoordinatorSettings {
   uint32_t keep_versions = 100;  // common/version_log/retention.h
   int64_t keep_for_ms = 3600LL * 1000;
   GateRules gate;
-  int64_t watermark_every_ms = 3600LL * 1000;  // event time between two events `watermark`
+  std::optional<CalibrationRules> calibration;  // none: no base is taken in
+  int64_t watermark_every_ms = 3600LL * 1000;   // event time between two events `watermark`
   std::vector<HookSettings> hooks;
   int64_t member_timeout_ms = 3000;  // a member silent for so long is dead
   int64_t rpc_timeout_ms = 10'000;   // of one step of a cut

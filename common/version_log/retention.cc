@@ -11,6 +11,8 @@ VersionFact FactOf(const proto::Manifest& manifest) {
   VersionFact fact{
       .needs = VersionId(manifest.kind() == proto::Manifest::BASE ? 0 : manifest.parent()),
       .served = VersionId(manifest.gate().passed_version()),
+      .online = VersionId(
+          manifest.base_intake().catching_up() ? manifest.base_intake().online_version() : 0),
       .best = VersionId(manifest.early_stopping().best_version()),
       .created_unix_ms = manifest.created_unix_ms(),
       .readable = true};
@@ -54,7 +56,7 @@ std::vector<VersionId> Removable(const std::map<VersionId, VersionFact>& version
   uint32_t newer = 0;
   if (!versions.empty()) {
     const VersionFact& newest = versions.rbegin()->second;
-    needed.insert({newest.served, newest.best});
+    needed.insert({newest.served, newest.online, newest.best});
   }
   // From the newest: what a version needs has a smaller number.
   for (auto it = versions.rbegin(); it != versions.rend(); ++it, ++newer) {

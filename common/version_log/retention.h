@@ -21,6 +21,7 @@ struct Retention {
 struct VersionFact {
   VersionId needs = {};   // the version that it adds to, or equals; 0: none
   VersionId served = {};  // what serving is kept at by the gate; 0: nothing
+  VersionId online = {};  // what serving is kept at while a base is taken in; 0: nothing
   VersionId best = {};    // what early stopping may go back to; 0: nothing
   int64_t created_unix_ms = 0;
   uint64_t bytes = 0;     // of its parts

@@ -1,0 +1,56 @@
+#pragma once
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <tuple>
+
+#include "common/version_log/version_log.h"
+#include "coordinator/base_intake.h"
+#include "coordinator/context.h"
+
+namespace freshet::coordinator {
+
+// Looks, on a thread of its own, for bases that another job has published in its log
+// (options.calibration), and reads their files to the end before it speaks of them.
+class BaseWatcher {
+ public:
+  // `on_found` is called, on the watcher's thread, when there is a base to take. All outlive this.
+  BaseWatcher(const Context& context, std::function<void()> on_found);
+  ~BaseWatcher();
+
+  // The newest base that is intact and not the one of `taken`; nothing if there is none. It stays
+  // there until it is refused, or taken in. Any thread.
+  std::optional<FoundBase> Newest(const proto::BaseIntake& taken) const;
+
+  // It is not to be found again. Any thread.
+  void Refuse(const FoundBase& base);
+
+ private:
+  using Identity = std::tuple<uint64_t, int64_t>;  // version, when it was made
+
+  static Identity IdentityOf(const proto::Manifest& manifest) {
+    return {manifest.version(), manifest.created_unix_ms()};
+  }
+
+  void Run();
+  void Look();
+  StatusOr<std::optional<proto::Manifest>> NewestBase() const;
+
+  const Context& context_;
+  const VersionLog log_;
+  const std::function<void()> on_found_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;           // with the mutex held, as all below
+  std::optional<FoundBase> found_;  // intact
+  std::set<Identity> refused_;
+  std::string problem_;  // of the last look: told once
+
+  std::thread thread_;
+};
+
+}  // namespace freshet::coordinator
