@@ -64,6 +64,11 @@ StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const Env& env,
   coordinator->HandleAsks();
   coordinator->HandleEvents();
   Coordinator* const self = coordinator.get();
+  if (!coordinator->options_.publish.empty()) {
+    FRESHET_ASSIGN_OR_RETURN(
+        coordinator->publisher_,
+        EventPublisher::Start(coordinator->options_.publish, coordinator->events_));
+  }
   coordinator->hooks_ = std::make_unique<Hooks>(coordinator->context_, coordinator->events_);
   coordinator->housekeeper_ = std::make_unique<Housekeeper>(
       coordinator->context_,
@@ -100,6 +105,7 @@ Coordinator::~Coordinator() {
   }
   server_.reset();
   housekeeper_.reset();
+  publisher_.reset();
   hooks_.reset();
 }
 

@@ -12,6 +12,7 @@
 #include "coordinator/control.h"
 #include "coordinator/control_queue.h"
 #include "coordinator/event_log.h"
+#include "coordinator/event_publisher.h"
 #include "coordinator/hooks.h"
 #include "coordinator/housekeeper.h"
 #include "coordinator/membership.h"
@@ -61,7 +62,8 @@ class Coordinator {
   Membership membership_;
   std::unique_ptr<Hooks> hooks_;
   std::unique_ptr<Housekeeper> housekeeper_;
-  std::unique_ptr<BaseWatcher> bases_;  // null without calibration
+  std::unique_ptr<EventPublisher> publisher_;  // null: not asked for
+  std::unique_ptr<BaseWatcher> bases_;         // null without calibration
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<Control> control_;
 };

@@ -66,6 +66,7 @@ StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job
       .calibration = settings.calibration,
       .watermark_every = milliseconds(settings.watermark_every_ms),
       .hooks = settings.hooks,
+      .publish = settings.publish,
       .heartbeat_every = milliseconds(heartbeat_ms),
       .member_timeout = milliseconds(settings.member_timeout_ms),
       .rpc_timeout = milliseconds(settings.rpc_timeout_ms),

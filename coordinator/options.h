@@ -38,6 +38,7 @@ struct Options {
   std::optional<CalibrationRules> calibration;
   std::chrono::milliseconds watermark_every{3'600'000};
   std::vector<HookSettings> hooks;
+  std::string publish;  // ZeroMQ address that events are published at; empty: none
   std::chrono::milliseconds heartbeat_every{300};
   std::chrono::milliseconds member_timeout{3000};
   std::chrono::milliseconds rpc_timeout{10'000};  // of one step of a cut

@@ -189,6 +189,7 @@ void ReadCoordinator(const ConfigFile& file,
   }
   ReadGate(section.Section("gate"), &coordinator->gate);
   ReadCalibration(file, section, &coordinator->calibration);
+  section.Optional("publish", &coordinator->publish);
   ReadDuration(section, "watermark_every", 1, &coordinator->watermark_every_ms);
   for (const ConfigSection& hook : section.Sections("hooks")) {
     ReadHook(hook, &coordinator->hooks.emplace_back());

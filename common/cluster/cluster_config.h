@@ -44,6 +44,7 @@ struct CoordinatorSettings {
   std::optional<CalibrationRules> calibration;  // none: no base is taken in
   int64_t watermark_every_ms = 3600LL * 1000;   // event time between two events `watermark`
   std::vector<HookSettings> hooks;
+  std::string publish;  // ZeroMQ address for events, as in "tcp://0.0.0.0:5580"; empty: none
   int64_t member_timeout_ms = 3000;  // a member silent for so long is dead
   int64_t rpc_timeout_ms = 10'000;   // of one step of a cut
   int64_t restore_timeout_ms = 600'000;

@@ -291,5 +291,54 @@ TEST_CASE("a commit is all or nothing, at whatever operation the machine crashes
   CHECK(fail_from > 7);  // operations of the smaller of the two
 }
 
+// 1: a base, 2: a delta, 3: a base, 4: a delta, of which 1 and 2 are to go, newest first.
+Status CollectGarbage(Log& log) {
+  for (const uint64_t version : {2, 1}) {
+    FRESHET_RETURN_IF_ERROR(log.log.Retire(VersionId(version)));
+    FRESHET_RETURN_IF_ERROR(log.log.RemoveFolder(VersionId(version)));
+  }
+  return absl::OkStatus();
+}
+
+TEST_CASE("a garbage collection takes no version apart, at whatever operation the machine crashes",
+          "[version_log]") {
+  const uint64_t first_seed = std::random_device()();
+  bool finished = false;
+  for (uint64_t fail_from = 0; !finished; ++fail_from) {
+    for (uint64_t round = 0; round < 30; ++round) {
+      INFO("operation " << fail_from << " fails, seed " << first_seed + round);
+      std::mt19937_64 random(first_seed + round);
+      Log log;
+      REQUIRE(log.Commit(1, 0, proto::Manifest::BASE).ok());
+      REQUIRE(log.Commit(2, 1).ok());
+      REQUIRE(log.Commit(3, 2, proto::Manifest::BASE).ok());
+      REQUIRE(log.Commit(4, 3).ok());
+      const uint64_t before = log.files.operations();
+      log.files.FailFrom(before + fail_from);
+      const Status collected = CollectGarbage(log);
+      finished = log.files.operations() - before <= fail_from;
+      REQUIRE(collected.ok() == finished);
+      log.files.Crash(random);
+      // What is still a version can be loaded; those that are kept are.
+      const std::vector<uint64_t> left = Numbers(log.log.List());
+      REQUIRE(std::count(left.begin(), left.end(), 3) == 1);
+      REQUIRE(std::count(left.begin(), left.end(), 4) == 1);
+      for (const uint64_t version : left) {
+        const Status status = log.log.Verify(VersionId(version));
+        INFO("version " << version << ": " << status);
+        REQUIRE(status.ok());
+      }
+      // And the next collection takes the rest.
+      for (const uint64_t version : {2, 1}) {
+        if (std::count(left.begin(), left.end(), version) == 1) {
+          REQUIRE(log.log.Retire(VersionId(version)).ok());
+        }
+        REQUIRE(log.log.RemoveFolder(VersionId(version)).ok());
+      }
+      REQUIRE(Numbers(log.log.List()) == std::vector<uint64_t>{3, 4});
+    }
+  }
+}
+
 }  // namespace
 }  // namespace freshet::test
