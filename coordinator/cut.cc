@@ -185,6 +185,7 @@ Status Cut::Write() {
   request.set_epoch(session_.epoch.value());
   request.set_version(plan_.version.value());
   request.set_row_limit(context_.options.gate.row_limit);
+  request.set_serving_values(context_.options.serving_values);
   FRESHET_ASSIGN_OR_RETURN(
       auto written,
       CallAll<proto::WriteCutResponse>(

@@ -41,6 +41,10 @@ StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job
     return InvalidArgument(
         "coordinator.calibration.base_weight: a ledger counts samples, and cannot be blended");
   }
+  if (settings.serving_values != proto::AS_STORED && job.model.kind() == "ledger") {
+    return InvalidArgument(
+        "coordinator.serving_values: a ledger counts samples, and cannot be rounded");
+  }
   return Options{
       .log_dir = cluster.log_dir,
       .state_dir =
@@ -60,6 +64,7 @@ StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job
       .base_every = std::max(settings.base_every, 1U),
       .base_growth = settings.base_growth,
       .final_base = settings.final_base,
+      .serving_values = settings.serving_values,
       .retention = {.keep_versions = settings.keep_versions, .keep_for_ms = settings.keep_for_ms},
       .gate = settings.gate,
       .early_stopping = job.training.early_stopping,

@@ -10,6 +10,7 @@
 #include "common/status.h"
 #include "common/version_log/retention.h"
 #include "proto/model.pb.h"
+#include "proto/ps.pb.h"
 
 namespace freshet::coordinator {
 
@@ -32,6 +33,7 @@ struct Options {
   uint32_t base_every = 1000;
   double base_growth = 1.0;
   bool final_base = false;
+  proto::ServingValues serving_values = proto::AS_STORED;
   Retention retention;
   GateRules gate;
   std::optional<EarlyStoppingSettings> early_stopping;

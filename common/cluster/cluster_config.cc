@@ -187,6 +187,9 @@ void ReadCoordinator(const ConfigFile& file,
   if (coordinator->keep_for_ms < 0 || coordinator->keep_for_ms > kMaxKeepMilliseconds) {
     section.Fail("keep_for", "must be from 0s to 8784h");
   }
+  size_t serving_values = 0;
+  section.Choice("serving_values", {"as_stored", "f16", "int8"}, &serving_values);
+  coordinator->serving_values = static_cast<proto::ServingValues>(serving_values);
   ReadGate(section.Section("gate"), &coordinator->gate);
   ReadCalibration(file, section, &coordinator->calibration);
   section.Optional("publish", &coordinator->publish);

@@ -8,6 +8,7 @@
 #include "common/cluster/partition_map.h"
 #include "common/env/file_system.h"
 #include "common/status.h"
+#include "proto/ps.pb.h"
 
 namespace freshet {
 
@@ -34,9 +35,10 @@ struct CoordinatorSettings {
   uint16_t http_port = 0;  // metrics
   std::string state_dir;   // default: <run_dir>/coordinator
   int64_t cut_every_ms = 1000;
-  uint32_t base_every = 1000;    // every so many versions is a base
-  std::string report = {};       // folder; empty: <run_dir>/report
-  bool final_base = false;       // the version made when the streams have ended is one
+  uint32_t base_every = 1000;  // every so many versions is a base
+  std::string report = {};     // folder; empty: <run_dir>/report
+  bool final_base = false;     // the version made when the streams have ended is one
+  proto::ServingValues serving_values = proto::AS_STORED;
   double base_growth = 1.0;      // or once deltas have so many times the bytes of the last one
   uint32_t keep_versions = 100;  // common/version_log/retention.h
   int64_t keep_for_ms = 3600LL * 1000;

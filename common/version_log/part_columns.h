@@ -7,6 +7,8 @@ namespace freshet::part_columns {
 inline constexpr char kKeys[] = "keys";
 inline constexpr char kTombstones[] = "tombstones";
 inline constexpr char kValues[] = "values";
+inline constexpr char kServingValues[] = "serving_values";
+inline constexpr char kServingScales[] = "serving_scales";
 inline constexpr char kServed[] = "served";
 inline constexpr char kDenseValues[] = "dense_values";
 inline constexpr char kStates[] = "states";
@@ -45,6 +47,7 @@ inline constexpr char kPadding[] = "padding";
 inline constexpr char kFormatKey[] = "freshet_part";
 inline constexpr char kFormat1[] = "1";
 inline constexpr char kFormat2[] = "2";
+inline constexpr char kFormat3[] = "3";
 inline constexpr char kChecksumPrefix[] = "xxh3:";
 
 }  // namespace freshet::part_columns

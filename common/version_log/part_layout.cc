@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/half.h"
+#include "common/version_log/serving_values.h"
 
 namespace freshet {
 namespace {
@@ -138,13 +139,39 @@ Status PartLayout::AddEmbedding(const EmbeddingRows& rows) {
   return absl::OkStatus();
 }
 
+// Of values that are stored in 16 bits no further half is made.
+void PartLayout::AddServingValues(const EmbeddingRows& rows) {
+  const std::vector<uint64_t> shape = {rows.keys.size(), rows.dim};
+  uses_format_3_ = true;
+  if (rows.serving_values == ServingValues::kF16) {
+    serving_.push_back(MakeOwnColumn(
+        rows.variable, kServingValues, TensorType::kF16, shape, ServingHalves(rows.values)));
+    return;
+  }
+  Int8Rows quantized = QuantizeRows(rows.values, rows.dim);
+  serving_.push_back(MakeOwnColumn(
+      rows.variable, kServingValues, TensorType::kI8, shape, std::move(quantized.values)));
+  serving_.push_back(MakeOwnColumn(rows.variable,
+                                   kServingScales,
+                                   TensorType::kF32,
+                                   {rows.keys.size()},
+                                   std::move(quantized.scales)));
+}
+
 Status PartLayout::AddValues(const EmbeddingRows& rows) {
+  const bool halves_are_there = rows.value_type != proto::F32;
+  const bool beside = rows.serving_values == ServingValues::kInt8 ||
+                      (rows.serving_values == ServingValues::kF16 && !halves_are_there);
+  if (beside) {
+    AddServingValues(rows);
+  }
+  Columns& columns = beside ? others_ : serving_;
   const std::vector<uint64_t> shape = {rows.keys.size(), rows.dim};
   TensorType type = TensorType::kF32;
   StatusOr<std::vector<uint16_t>> halves;
   switch (rows.value_type) {
     case proto::F32:
-      serving_.push_back(MakeColumn(rows.variable, kValues, type, shape, rows.values));
+      columns.push_back(MakeColumn(rows.variable, kValues, type, shape, rows.values));
       return absl::OkStatus();
     case proto::F16:
       type = TensorType::kF16;
@@ -167,7 +194,7 @@ Status PartLayout::AddValues(const EmbeddingRows& rows) {
   }
   FRESHET_RETURN_IF_ERROR(halves.status());
   uses_format_2_ = true;
-  serving_.push_back(MakeOwnColumn(rows.variable, kValues, type, shape, *std::move(halves)));
+  columns.push_back(MakeOwnColumn(rows.variable, kValues, type, shape, *std::move(halves)));
   return absl::OkStatus();
 }
 

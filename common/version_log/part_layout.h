@@ -33,7 +33,9 @@ class PartLayout {
 
   // The oldest that can say all of this.
   const char* format() const {
-    return uses_format_2_ ? part_columns::kFormat2 : part_columns::kFormat1;
+    return uses_format_3_   ? part_columns::kFormat3
+           : uses_format_2_ ? part_columns::kFormat2
+                            : part_columns::kFormat1;
   }
 
  private:
@@ -41,6 +43,7 @@ class PartLayout {
 
   Status AddEmbedding(const EmbeddingRows& rows);
   Status AddValues(const EmbeddingRows& rows);
+  void AddServingValues(const EmbeddingRows& rows);
   void AddCandidates(const EmbeddingRows& rows);
   void AddLives(const std::string& variable,
                 const part_columns::LifeColumns& columns,
@@ -49,6 +52,7 @@ class PartLayout {
   Columns serving_;
   Columns others_;
   bool uses_format_2_ = false;
+  bool uses_format_3_ = false;
 };
 
 }  // namespace freshet

@@ -8,6 +8,7 @@
 #include "common/version_log/manifest_file.h"
 #include "common/version_log/part_columns.h"
 #include "common/version_log/part_file.h"
+#include "common/version_log/serving_values.h"
 #include "common/version_log/tensor_reader.h"
 
 namespace freshet {
@@ -30,6 +31,9 @@ class PartReader {
  private:
   StatusOr<EmbeddingRows> ReadEmbedding(const std::string& variable);
   Status ReadValues(EmbeddingRows* rows);
+  Status ReadServingValues(EmbeddingRows* rows);
+  Status ReadStoredValues(EmbeddingRows* rows);
+  Status SkipValues(const EmbeddingRows& rows);
   Status ReadServed(EmbeddingRows* rows);
   Status ReadStates(EmbeddingRows* rows);
   Status ReadLives(const std::string& variable,
@@ -72,7 +76,66 @@ StatusOr<EmbeddingRows> PartReader::ReadEmbedding(const std::string& variable) {
   return rows;
 }
 
+Status PartReader::ReadServingValues(EmbeddingRows* rows) {
+  const TensorInfo* const tensor = tensors_.Find(rows->variable, kServingValues);
+  if (tensor == nullptr) {
+    return absl::OkStatus();
+  }
+  const uint64_t count = rows->keys.size();
+  if (tensor->type == TensorType::kF16) {
+    rows->serving_values = ServingValues::kF16;
+    std::vector<uint16_t> halves;
+    FRESHET_RETURN_IF_ERROR(tensors_.ReadMatrix(
+        rows->variable, kServingValues, TensorType::kF16, count, &rows->dim, &halves));
+    rows->values.resize(halves.size());
+    FromF16(halves, rows->values);
+    return absl::OkStatus();
+  }
+  rows->serving_values = ServingValues::kInt8;
+  Int8Rows quantized;
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadMatrix(
+      rows->variable, kServingValues, TensorType::kI8, count, &rows->dim, &quantized.values));
+  FRESHET_RETURN_IF_ERROR(
+      tensors_.ReadColumn(rows->variable, kServingScales, count, &quantized.scales));
+  rows->values = DequantizeRows(quantized, rows->dim);
+  return absl::OkStatus();
+}
+
 Status PartReader::ReadValues(EmbeddingRows* rows) {
+  FRESHET_RETURN_IF_ERROR(ReadServingValues(rows));
+  if (!all_ && rows->serving_values != ServingValues::kAsStored) {
+    return SkipValues(*rows);
+  }
+  const uint32_t serving_dim = rows->dim;
+  FRESHET_RETURN_IF_ERROR(ReadStoredValues(rows));
+  if (rows->serving_values != ServingValues::kAsStored && rows->dim != serving_dim) {
+    return DataLoss("variable '{}' has {} values a row, and {} for serving",
+                    rows->variable,
+                    rows->dim,
+                    serving_dim);
+  }
+  return absl::OkStatus();
+}
+
+// The values themselves, which serving leaves alone.
+Status PartReader::SkipValues(const EmbeddingRows& rows) {
+  const TensorInfo* const tensor = tensors_.Find(rows.variable, kValues);
+  uint32_t dim = 0;
+  std::vector<float>* const nowhere = nullptr;
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadMatrix(rows.variable,
+                                              kValues,
+                                              tensor == nullptr ? TensorType::kF32 : tensor->type,
+                                              rows.keys.size(),
+                                              &dim,
+                                              nowhere));
+  return dim == rows.dim ? absl::OkStatus()
+                         : DataLoss("variable '{}' has {} values a row, and {} for serving",
+                                    rows.variable,
+                                    dim,
+                                    rows.dim);
+}
+
+Status PartReader::ReadStoredValues(EmbeddingRows* rows) {
   const TensorInfo* const tensor = tensors_.Find(rows->variable, kValues);
   const TensorType type = tensor == nullptr ? TensorType::kF32 : tensor->type;
   if (type != TensorType::kF16 && type != TensorType::kBf16) {

@@ -34,7 +34,8 @@ struct TypeFacts {
   uint64_t bytes;  // of an element
 };
 
-constexpr TypeFacts kTypes[] = {{TensorType::kU8, "U8", 1},
+constexpr TypeFacts kTypes[] = {{TensorType::kI8, "I8", 1},
+                                {TensorType::kU8, "U8", 1},
                                 {TensorType::kU16, "U16", 2},
                                 {TensorType::kU32, "U32", 4},
                                 {TensorType::kU64, "U64", 8},
@@ -57,7 +58,7 @@ StatusOr<TensorType> TypeNamed(std::string_view name) {
       return facts.type;
     }
   }
-  return DataLoss("dtype '{}', known are U8, U16, U32, U64, F16, BF16 and F32", name);
+  return DataLoss("dtype '{}', known are I8, U8, U16, U32, U64, F16, BF16 and F32", name);
 }
 
 std::string_view View(const rapidjson::Value& string) {

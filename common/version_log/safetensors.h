@@ -11,7 +11,7 @@
 // part files need it: u64 length, JSON header, data. Nothing here touches a file.
 namespace freshet {
 
-enum class TensorType { kU8, kU16, kU32, kU64, kF16, kBf16, kF32 };
+enum class TensorType { kI8, kU8, kU16, kU32, kU64, kF16, kBf16, kF32 };
 
 uint64_t BytesPerElement(TensorType type);
 

@@ -40,9 +40,9 @@ Status TensorReader::Open(uint64_t file_bytes, const std::string& header_xxh3) {
   if (format == header_.metadata.end()) {
     return DataLoss("no part of ours: its metadata has no {}", kFormatKey);
   }
-  if (format->second != kFormat1 && format->second != kFormat2) {
+  if (format->second != kFormat1 && format->second != kFormat2 && format->second != kFormat3) {
     return FailedPrecondition(
-        "part format {}, this program reads {} and {}", format->second, kFormat1, kFormat2);
+        "part format {}, this program reads {} to {}", format->second, kFormat1, kFormat3);
   }
   for (const TensorInfo& tensor : header_.tensors) {
     left_.emplace(tensor.name, &tensor);

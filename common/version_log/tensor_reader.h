@@ -25,6 +25,8 @@ constexpr TensorType TensorTypeOf() {
     return TensorType::kU32;
   } else if constexpr (std::is_same_v<T, uint16_t>) {
     return TensorType::kU16;
+  } else if constexpr (std::is_same_v<T, int8_t>) {
+    return TensorType::kI8;
   } else {
     static_assert(std::is_same_v<T, uint8_t>);
     return TensorType::kU8;

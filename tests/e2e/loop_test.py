@@ -15,7 +15,14 @@ LINES = 20_000
 
 class LoopTest(unittest.TestCase):
     def test_a_stream_is_learned_and_served(self):
-        with Cluster(FM, "training: {batch_size: 256}") as cluster:
+        self.check_loop("as_stored")
+
+    def test_with_int8_for_serving(self):
+        self.check_loop("int8")
+
+    def check_loop(self, serving_values):
+        with Cluster(FM, "training: {batch_size: 256}",
+                     coordinator=f"serving_values: {serving_values}") as cluster:
             writer = StreamWriter(cluster.stream)
             lines = list(make_lines(LINES, seed=1))
             writer.append(lines[:LINES // 2])
@@ -35,6 +42,8 @@ class LoopTest(unittest.TestCase):
     def check_versions(self, cluster, status):
         self.assertIn(str(status["version"]), cluster.freshetctl("versions", "list").stdout)
         cluster.freshetctl("versions", "verify")
+        part = max(cluster.log_dir.glob(f"{status['version']:012d}/part-*")).read_bytes()
+        self.assertEqual(b"factors/serving_scales" in part, "int8" in cluster.config.read_text())
 
     def check_serving(self, cluster, status):
         code, answer = cluster.http("serving-0", "/v1/predict", {

@@ -200,6 +200,8 @@ PartContents RandomContents(std::mt19937_64& random) {
     rows.frequencies = RandomVector<uint32_t>(random, count);
     rows.last_updates = RandomVector<uint32_t>(random, count);
     rows.tombstones = RandomVector<Key>(random, random() % 5);
+    rows.serving_values = std::array{
+        ServingValues::kAsStored, ServingValues::kF16, ServingValues::kInt8}[random() % 3];
     if (random() % 2 == 0) {
       AddRandomPolicyColumns(random, &rows);
     }
