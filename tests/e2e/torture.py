@@ -6,9 +6,9 @@
 A round draws a cluster (servers, workers, owner threads, tiers, consistency, cadence, retention)
 and feeds it a stream. Meanwhile processes are killed with SIGKILL, stopped and let go on, the
 coordinator dies between any two steps of a cut, a rollback or a removal, versions are rolled back
-to, pinned, damaged. In the end the ledger model must have counted every sample of the stream at
-every key exactly once, and so must the evaluation have. Prints a table of what was done, and what
-was lost.
+to, pinned, damaged, and disks (of the log, and of rows on disk; as root only) are full for a while.
+In the end the ledger model must have counted every sample of the stream at every key exactly once,
+and so must the evaluation have. Prints a table of what was done, and what was lost.
 
 A round follows from its seed, but for the times at which processes run."""
 
@@ -24,6 +24,7 @@ import time
 from harness import Cluster, CommandFailed
 from ledger import LEDGER, ledger_of
 from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from small_disk import SmallDisk
 from versions import flip_bit, manifests, part_paths
 from waiting import Deadline
 
@@ -31,6 +32,7 @@ CRASH_POINTS = ("after_epoch", "after_restore", "after_hold", "after_pause", "af
                 "after_resume", "before_manifest", "after_manifest", "before_rollback_manifest",
                 "after_rollback_manifest", "before_retire", "after_retire", "after_remove")
 LINES_PER_TICK = 300
+DISK_MB = 256
 TICK_S = 0.04
 FINISH_LIMIT_S = 90
 
@@ -63,6 +65,7 @@ class Shape:
         self.crash_at = chance.choice(CRASH_POINTS) if chance.random() < 0.5 else ""
         self.crash_every = chance.randint(2, 9)
         self.actions = chance.randint(5, 9)
+        self.small_disk = chance.random() < 0.3
 
     def __str__(self):
         consistency = (f"{self.consistency} {self.staleness}" if self.consistency == "ssp"
@@ -71,6 +74,7 @@ class Shape:
                 f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, "
                 f"{self.batches_ahead} ahead, compress {self.compress}, cut every "
                 f"{self.cut_every_ms}ms, base every {self.base_every}, keeps {self.keep_versions}"
+                + (", small disk" if self.small_disk else "")
                 + (f", coordinator dies at {self.crash_at}:{self.crash_every}"
                    if self.crash_at else ""))
 
@@ -97,11 +101,19 @@ class Round:
         self.done = collections.Counter()
         self.stopped = {}  # pid -> name
         self.damaged = False
+        self.disks = []  # that may be filled
 
     def run(self):
         """What went wrong, in words; empty if nothing did."""
-        with self.environment(), self.shape.cluster() as cluster:
+        with self.environment(), self.shape.cluster() as cluster, \
+                contextlib.ExitStack() as disks:
             self.cluster = cluster
+            if self.shape.small_disk:
+                folders = [cluster.log_dir]
+                if self.shape.tiers:
+                    folders.append(cluster.folder / "cold")
+                made = [disks.enter_context(SmallDisk(folder, DISK_MB)) for folder in folders]
+                self.disks = [disk for disk in made if disk.there]
             self.writer = StreamWriter(cluster.stream, max(2, self.shape.workers))
             self.lines = (wide_lines(self.seed) if self.shape.tiers else
                           make_lines(10**9, seed=self.seed, users=400, items=150))
@@ -156,7 +168,8 @@ class Round:
 
     def act(self):
         action, weight = zip(*((self.kill, 8), (self.kill_many, 2), (self.stop, 3),
-                               (self.roll_back, 3), (self.pin, 1), (self.damage, 2)))
+                               (self.roll_back, 3), (self.pin, 1), (self.damage, 2),
+                               (self.fill_disk, 6 if self.disks else 0)))
         self.chance.choices(action, weight)[0]()
 
     def kill(self, name=None):
@@ -215,6 +228,17 @@ class Round:
             flip_bit(part, self.chance.randrange(part.stat().st_size))
             self.done["bit flipped"] += 1
             self.kill(f"ps-{self.chance.randrange(self.shape.servers)}")
+
+    def fill_disk(self):
+        """Of the log or of the rows on disk; somebody may die meanwhile."""
+        disk = self.chance.choice(self.disks)
+        with disk.full() as fill:
+            self.done[f"{disk.folder.name} disk full"] += 1
+            for _ in range(self.chance.randint(2, 6)):
+                self.feed_for(0.2)
+                fill()
+            if self.chance.random() < 0.3:
+                self.kill()
 
     # ---- the verdict
 

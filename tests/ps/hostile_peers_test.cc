@@ -2,7 +2,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
-#include <deque>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>

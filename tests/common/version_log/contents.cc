@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/half.h"
+#include "common/version_log/serving_values.h"
 
 namespace freshet::test {
 namespace {
@@ -231,8 +232,19 @@ bool SameContents(const PartContents& a, const PartContents& b) {
          std::equal(a.dense.begin(), a.dense.end(), b.dense.begin(), b.dense.end(), SameDense);
 }
 
+// The values that are written for serving, if there are.
+void RoundForServing(EmbeddingRows* rows) {
+  if (rows->serving_values == ServingValues::kInt8) {
+    rows->values = DequantizeRows(QuantizeRows(rows->values, rows->dim), rows->dim);
+    rows->value_type = proto::F32;
+  } else if (rows->serving_values == ServingValues::kF16 && rows->value_type == proto::F32) {
+    FromF16(ServingHalves(std::vector<float>(rows->values)), rows->values);
+  }
+}
+
 PartContents ServingView(PartContents contents) {
   for (EmbeddingRows& rows : contents.embeddings) {
+    RoundForServing(&rows);
     rows.states.clear();
     rows.frequencies.clear();
     rows.last_updates.clear();
