@@ -7,7 +7,10 @@ def manifests(cluster):
     """version -> manifest, of all committed versions, ascending."""
     found = {}
     for path in sorted(cluster.log_dir.glob("*/manifest.json")):
-        manifest = json.loads(path.read_text())["manifest"]
+        try:
+            manifest = json.loads(path.read_text())["manifest"]
+        except FileNotFoundError:
+            continue  # it has just been removed
         found[int(manifest["version"])] = manifest
     return found
 
