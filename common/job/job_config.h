@@ -42,7 +42,7 @@ struct TrainingSettings {
   proto::ValueType wire_values = proto::F32;
   proto::ValueType wire_gradients = proto::F32;
   proto::Compression message_compress = proto::PLAIN;  // of what is pushed and pulled
-  Products dense_products = Products::kF32;  // of the layers of deep models, in training
+  Products dense_products = Products::kF32;            // of the layers of deep models, in training
   // Pulled before the one before them is computed; bsp: none. Each makes rows staler by a batch.
   uint32_t batches_ahead = 0;
   uint32_t pushes_in_flight = 3;

@@ -182,7 +182,7 @@ class LogSource final : public SampleSource {
       if (!other.starts_with(name) || CompressionOf(other) != Compression::kNone) {
         continue;
       }
-      LogFile file{.path = folder + "/" + other, .info = {}};
+      LogFile file{.path = fmt::format("{}/{}", folder, other), .info = {}};
       const auto info = files_.Stat(file.path);
       if (info.ok() && !info->is_directory) {
         file.info = *info;

@@ -171,7 +171,7 @@ Status Spool::OpenSegments() {
 // Takes what was written off the front of pending_, also if it was not all.
 Status Spool::WriteUpTo(size_t end) {
   Segment& segment = segments_[turn_];
-  const Status status = segment.file->Append(std::as_bytes(std::span(pending_.bytes.data(), end)));
+  Status status = segment.file->Append(std::as_bytes(std::span(pending_.bytes.data(), end)));
   size_t done = end;
   if (!status.ok()) {
     FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(segment.path));
