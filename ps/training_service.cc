@@ -179,13 +179,15 @@ void TrainingService::Register(rpc::Server& server) {
       rpc::Method::kPull,
       [this](proto::PullRequest request, Buffer body, rpc::Responder respond) {
         Pull(std::move(request), std::move(body), std::move(respond));
-      });
+      },
+      [this](const Status& status) { metrics_.CountRefusedPull(status); });
   rpc::HandleTyped<proto::PushRequest>(
       server,
       rpc::Method::kPush,
       [this](proto::PushRequest request, Buffer body, rpc::Responder respond) {
         Push(std::move(request), std::move(body), std::move(respond));
-      });
+      },
+      [this](const Status& status) { metrics_.CountRefusedPush(status); });
   rpc::HandleTyped<proto::PsStatsRequest>(
       server,
       rpc::Method::kPsStats,
