@@ -21,5 +21,8 @@ find_path(RAPIDJSON_INCLUDE rapidjson/document.h REQUIRED)
 
 # Debian's Asio is headers alone: no CMake config, no .pc file.
 add_library(asio INTERFACE)
-target_compile_definitions(asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+# Asio finds out by itself whether there is std::aligned_alloc, but not where it is the first header
+# of a file: so one file would allocate what another frees in another way.
+target_compile_definitions(asio INTERFACE
+  ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_HAS_STD_ALIGNED_ALLOC=1)
 target_link_libraries(asio INTERFACE Threads::Threads)

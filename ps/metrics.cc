@@ -89,6 +89,13 @@ void PsMetrics::SetEvicted(const EvictedRows& evicted) {
   set("max_bytes", evicted.capacity);
 }
 
+void PsMetrics::SetBadFrames(uint64_t total) {
+  SetCounter(metrics_.Counter("freshet_ps_bad_frames_total",
+                              "Connections closed because of what came over them, or did not "
+                              "come in time"),
+             total);
+}
+
 void PsMetrics::SetStorage(uint64_t cold_rows, const ColdStore& store) {
   const auto gauge = [this](const char* name, const char* help, uint64_t value) {
     metrics_.Gauge(name, help).Set(static_cast<double>(value));

@@ -26,6 +26,7 @@ class PsMetrics {
   void CountBadGradients(uint32_t worker);
   // Totals, which only grow.
   void SetEvicted(const EvictedRows& evicted);
+  void SetBadFrames(uint64_t total);
   // Of a server with rows on disk.
   void SetStorage(uint64_t cold_rows, const ColdStore& store);
 

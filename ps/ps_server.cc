@@ -30,7 +30,8 @@ OwnerThreads StartOwners(const PsOptions& options, ColdStore* store) {
 
 struct PsServer::Impl {
   Impl(const PsOptions& options, const Env& env, std::unique_ptr<ColdStore> cold)
-      : store(std::move(cold)),
+      : transport(env.transport),
+        store(std::move(cold)),
         owners(StartOwners(options, store.get())),
         training(options, current, owners, metrics, env.clock),
         announce(options, current, owners, metrics),
@@ -49,6 +50,7 @@ struct PsServer::Impl {
     owners.clear();
   }
 
+  const rpc::Transport& transport;
   const std::unique_ptr<ColdStore> store;  // null: all rows are in memory. First: goes last
   PsMetrics metrics;
   CurrentSession current;
@@ -121,6 +123,7 @@ std::string PsServer::MetricsText() const {
   }
   impl_->metrics.candidates.Set(static_cast<double>(candidates));
   impl_->metrics.SetEvicted(evicted);
+  impl_->metrics.SetBadFrames(impl_->transport.bad_frames());
   if (impl_->store != nullptr) {
     impl_->metrics.SetStorage(cold_rows, *impl_->store);
   }

@@ -129,6 +129,9 @@ Status Session::AdmitPush(const PushOrder& order,
   if (bsp_) {
     FRESHET_RETURN_IF_ERROR(gate_.CheckPush(order.worker, order.step, leaves));
   }
+  if (stale_) {
+    FRESHET_RETURN_IF_ERROR(stale_->CheckPush(order.worker, order.step));
+  }
   applied_.Begin(order.worker, order.sequence, std::exchange(done, nullptr));
   if (Mutant("ps_acknowledges_without_applying") && order.sequence % 16 == 7 && !order.last) {
     for (AppliedPushes::Done& answer : applied_.Finish(order.worker, order.sequence)) {

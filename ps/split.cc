@@ -17,47 +17,15 @@ uint32_t SlotCount(const proto::ModelSpec& model) {
   return std::max(1U, static_cast<uint32_t>(model.slots_size()));
 }
 
-Status CheckRuns(const proto::ModelSpec& model, const Runs& runs, size_t payload_bytes) {
-  uint64_t keys = 0;
-  for (const proto::KeyRun& run : runs) {
-    if (run.variable() >= static_cast<uint32_t>(model.embedding_variables_size())) {
-      return InvalidArgument("embedding variable {}: the model has {}",
-                             run.variable(),
-                             model.embedding_variables_size());
-    }
-    if (run.slot() >= SlotCount(model)) {
-      return InvalidArgument("embedding variable {}: its run is of slot {}, the model has {} slots",
-                             model.embedding_variables(static_cast<int>(run.variable())).name(),
-                             run.slot(),
-                             model.slots_size());
-    }
-    keys += run.keys();
-  }
-  if (keys > kMaxKeysPerRequest) {
-    return InvalidArgument(
-        "a request of {} keys, at most {} are allowed; make batches smaller (training.batch_size)",
-        keys,
-        kMaxKeysPerRequest);
-  }
-  if (keys * sizeof(Key) > payload_bytes) {
-    return InvalidArgument(
-        "a payload of {} bytes cannot hold the {} keys of its runs", payload_bytes, keys);
-  }
-  return absl::OkStatus();
-}
-
-Status CheckDense(const proto::ModelSpec& model, const Ownership& ownership, uint32_t variable) {
-  if (variable >= static_cast<uint32_t>(model.dense_variables_size())) {
-    return InvalidArgument(
-        "dense variable {}: the model has {}", variable, model.dense_variables_size());
-  }
-  if (!ownership.OwnsDense(variable)) {
-    return InvalidArgument("dense variable {} belongs to server {}, this is server {}",
-                           model.dense_variables(static_cast<int>(variable)).name(),
-                           ownership.partitions().ServerOfDense(variable),
-                           ownership.server());
-  }
-  return absl::OkStatus();
+Status CheckOwnsDense(const proto::ModelSpec& model,
+                      const Ownership& ownership,
+                      uint32_t variable) {
+  return ownership.OwnsDense(variable)
+             ? absl::OkStatus()
+             : InvalidArgument("dense variable {} belongs to server {}, this is server {}",
+                               model.dense_variables(static_cast<int>(variable)).name(),
+                               ownership.partitions().ServerOfDense(variable),
+                               ownership.server());
 }
 
 // A client's bug that costs a set per run to find: debug builds alone look for it.
@@ -114,6 +82,51 @@ void AddDense(const proto::ModelSpec& model, uint32_t variable, SplitPayload& sp
 }
 
 }  // namespace
+
+Status CheckRuns(const proto::ModelSpec& model, const Runs& runs, size_t payload_bytes) {
+  uint64_t keys = 0;
+  for (const proto::KeyRun& run : runs) {
+    if (run.variable() >= static_cast<uint32_t>(model.embedding_variables_size())) {
+      return InvalidArgument("embedding variable {}: the model has {}",
+                             run.variable(),
+                             model.embedding_variables_size());
+    }
+    if (run.slot() >= SlotCount(model)) {
+      return InvalidArgument("embedding variable {}: its run is of slot {}, the model has {} slots",
+                             model.embedding_variables(static_cast<int>(run.variable())).name(),
+                             run.slot(),
+                             model.slots_size());
+    }
+    keys += run.keys();
+  }
+  if (keys > kMaxKeysPerRequest) {
+    return InvalidArgument(
+        "a request of {} keys, at most {} are allowed; make batches smaller (training.batch_size)",
+        keys,
+        kMaxKeysPerRequest);
+  }
+  if (keys * sizeof(Key) > payload_bytes) {
+    return InvalidArgument(
+        "a payload of {} bytes cannot hold the {} keys of its runs", payload_bytes, keys);
+  }
+  return absl::OkStatus();
+}
+
+Status CheckDense(const proto::ModelSpec& model,
+                  const google::protobuf::RepeatedField<uint32_t>& dense) {
+  std::vector<bool> seen(static_cast<size_t>(model.dense_variables_size()));
+  for (const uint32_t variable : dense) {
+    if (variable >= seen.size()) {
+      return InvalidArgument("dense variable {}: the model has {}", variable, seen.size());
+    }
+    if (seen[variable]) {
+      return InvalidArgument("dense variable {} comes twice in a request",
+                             model.dense_variables(static_cast<int>(variable)).name());
+    }
+    seen[variable] = true;
+  }
+  return absl::OkStatus();
+}
 
 void SplitPayload::Reserve(uint64_t keys_to_sort) {
   sorted_keys.reserve(keys_to_sort);
@@ -179,8 +192,9 @@ StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
     split.floats += whole.floats;
     next += run.keys();
   }
+  FRESHET_RETURN_IF_ERROR(CheckDense(model, dense));
   for (const uint32_t variable : dense) {
-    FRESHET_RETURN_IF_ERROR(CheckDense(model, ownership, variable));
+    FRESHET_RETURN_IF_ERROR(CheckOwnsDense(model, ownership, variable));
     AddDense(model, variable, split);
   }
   return split;

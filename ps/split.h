@@ -54,9 +54,22 @@ struct SplitPayload {
   std::vector<uint32_t> sorted_positions;
 };
 
+// InvalidArgument: the payload holds fewer keys than the runs say, or they are more than
+// kMaxKeysPerRequest; an unknown variable or slot. Keys and floats of what has passed can be added
+// up without overflow.
+Status CheckRuns(const proto::ModelSpec& model,
+                 const google::protobuf::RepeatedPtrField<proto::KeyRun>& runs,
+                 size_t payload_bytes);
+
+// InvalidArgument: an unknown variable, or one that comes twice: a few bytes of request must not
+// have an answer without end.
+Status CheckDense(const proto::ModelSpec& model,
+                  const google::protobuf::RepeatedField<uint32_t>& dense);
+
 // `payload` begins with the keys of all runs. InvalidArgument: it holds fewer keys than the runs
 // say, or they are more than kMaxKeysPerRequest; an unknown variable or slot; a key or dense
-// variable of another server; in debug builds also a key that comes twice in a run.
+// variable of another server; a dense variable that comes twice; in debug builds also a key that
+// comes twice in a run.
 StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
                                     const Ownership& ownership,
                                     const google::protobuf::RepeatedPtrField<proto::KeyRun>& runs,

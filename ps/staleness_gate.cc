@@ -3,7 +3,23 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/cluster/limits.h"
+
 namespace freshet::ps {
+
+Status StalenessGate::CheckPush(uint32_t worker, uint64_t step) const {
+  const uint64_t pushed = workers_[worker].pushed;
+  if (step > pushed && step - pushed > kMaxPushesInFlight) {
+    return InvalidArgument(
+        "step {} of worker {}: it has not pushed step {} yet, and at most {} "
+        "pushes may be on their way",
+        step,
+        worker,
+        pushed + 1,
+        kMaxPushesInFlight);
+  }
+  return absl::OkStatus();
+}
 
 void StalenessGate::Pushed(uint32_t worker, uint64_t step) {
   Worker& of = workers_[worker];
@@ -54,7 +70,8 @@ uint64_t StalenessGate::oldest() const {
 std::vector<StalenessGate::Action> StalenessGate::Release() {
   const uint64_t pushed = oldest();
   const auto may_go = [&](const Pull& pull) {
-    return pushed == kNobodyPushes || pull.step <= pushed + 1 + staleness_;
+    return pushed == kNobodyPushes || pull.step <= pushed + 1 ||
+           pull.step - pushed - 1 <= staleness_;
   };
   std::vector<Action> released;
   for (Pull& pull : pulls_) {

@@ -25,6 +25,10 @@ class StalenessGate {
 
   StalenessGate(uint32_t workers, uint64_t staleness) : staleness_(staleness), workers_(workers) {}
 
+  // InvalidArgument: the step is further ahead than pushes may overtake each other. So many steps
+  // at most are remembered.
+  Status CheckPush(uint32_t worker, uint64_t step) const;
+
   // The worker has pushed the step. Steps may come out of order, when a push was repeated.
   void Pushed(uint32_t worker, uint64_t step);
 

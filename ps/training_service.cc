@@ -122,26 +122,18 @@ Status CheckType(proto::ValueType type) {
 StatusOr<Buffer> DecodePush(const proto::ModelSpec& model,
                             const proto::PushRequest& request,
                             const Buffer& payload) {
+  FRESHET_RETURN_IF_ERROR(CheckRuns(model, request.runs(), payload.size()));
+  FRESHET_RETURN_IF_ERROR(CheckDense(model, request.dense()));
   uint64_t keys = 0;
   uint64_t rows = 0;
   uint64_t dense = 0;
   for (const proto::KeyRun& run : request.runs()) {
-    if (run.variable() >= static_cast<uint32_t>(model.embedding_variables_size())) {
-      return InvalidArgument("there is no embedding variable {}", run.variable());
-    }
     keys += run.keys();
     rows +=
         uint64_t{run.keys()} * model.embedding_variables(static_cast<int>(run.variable())).dim();
   }
   for (const uint32_t variable : request.dense()) {
-    if (variable >= static_cast<uint32_t>(model.dense_variables_size())) {
-      return InvalidArgument("there is no dense variable {}", variable);
-    }
-    uint64_t elements = 1;
-    for (const uint32_t extent : model.dense_variables(static_cast<int>(variable)).shape()) {
-      elements *= extent;
-    }
-    dense += elements;
+    dense += ElementsOf(model.dense_variables(static_cast<int>(variable)));
   }
   const uint64_t key_bytes = keys * sizeof(Key);
   const uint64_t wire = WireFloatBytes(rows, dense, request.gradients());
@@ -179,13 +171,15 @@ void TrainingService::Register(rpc::Server& server) {
       rpc::Method::kPull,
       [this](proto::PullRequest request, Buffer body, rpc::Responder respond) {
         Pull(std::move(request), std::move(body), std::move(respond));
-      });
+      },
+      [this](const Status& status) { metrics_.CountRefusedPull(status); });
   rpc::HandleTyped<proto::PushRequest>(
       server,
       rpc::Method::kPush,
       [this](proto::PushRequest request, Buffer body, rpc::Responder respond) {
         Push(std::move(request), std::move(body), std::move(respond));
-      });
+      },
+      [this](const Status& status) { metrics_.CountRefusedPush(status); });
   rpc::HandleTyped<proto::PsStatsRequest>(
       server,
       rpc::Method::kPsStats,

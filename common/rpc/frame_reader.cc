@@ -11,6 +11,8 @@ namespace {
 
 // Many small frames per read; of a large body, at most so much is copied.
 constexpr size_t kReceiveBytes = size_t{16} << 10U;
+// A head longer than this has its memory bit by bit: a string's is written when it is made.
+constexpr size_t kFirstHeadBytes = size_t{64} << 10U;
 
 }  // namespace
 
@@ -23,7 +25,22 @@ std::span<std::byte> FrameReader::missing_head() {
   return std::as_writable_bytes(std::span(head)).subspan(filled);
 }
 
+bool FrameReader::head_has_all_its_memory() const {
+  return frame_->message.head.size() == frame_->header.head_bytes;
+}
+
+// Once its memory is full.
+void FrameReader::GrowHead() {
+  std::string& head = frame_->message.head;
+  if (!head_has_all_its_memory() && payload_filled_ == head.size()) {
+    head.resize(std::min<size_t>(frame_->header.head_bytes, head.size() * 2));
+  }
+}
+
 std::span<std::byte> FrameReader::missing_body() {
+  if (!head_has_all_its_memory()) {
+    return {};
+  }
   const size_t head_bytes = frame_->message.head.size();
   const size_t filled = payload_filled_ > head_bytes ? payload_filled_ - head_bytes : 0;
   return frame_->message.body.bytes().subspan(filled);
@@ -39,6 +56,9 @@ FrameReader::Space FrameReader::space() {
     return {rest, {}, {}};
   }
   FRESHET_DCHECK(end_ == 0);
+  if (!head_has_all_its_memory()) {
+    return {missing_head(), {}, {}};
+  }
   return {missing_head(), missing_body(), rest};
 }
 
@@ -59,7 +79,7 @@ Status FrameReader::BeginFrame() {
   begin_ += kFrameHeaderBytes;
   frame_.emplace();
   frame_->header = header;
-  frame_->message.head.resize(header.head_bytes);
+  frame_->message.head.resize(std::min<size_t>(header.head_bytes, kFirstHeadBytes));
   frame_->message.body = Buffer(header.body_bytes);
   payload_filled_ = 0;
   return {};
@@ -82,8 +102,10 @@ StatusOr<std::optional<Frame>> FrameReader::Next() {
     FRESHET_RETURN_IF_ERROR(BeginFrame());
   }
   TakeFromBuffer(missing_head());
+  GrowHead();
+  TakeFromBuffer(missing_head());
   TakeFromBuffer(missing_body());
-  if (payload_filled_ < frame_->message.head.size() + frame_->message.body.size()) {
+  if (payload_filled_ < frame_->header.head_bytes + frame_->message.body.size()) {
     return std::optional<Frame>();
   }
   std::optional<Frame> whole = std::move(frame_);

@@ -13,7 +13,9 @@ namespace freshet::rpc {
 // Filled() how much arrived, and takes frames with Next() until there is none.
 //
 // Small frames are copied out of a receive buffer, many per read. What is missing of a head or body
-// is read straight into its own memory, with the receive buffer behind it for the next frame.
+// is read straight into its own memory, with the receive buffer behind it for the next frame. What
+// is only announced takes no memory: a head grows as it comes, and the pages of a body are touched
+// when they are written.
 // Thread-safety: one thread.
 class FrameReader {
  public:
@@ -36,6 +38,8 @@ class FrameReader {
   std::span<std::byte> missing_head();
   std::span<std::byte> missing_body();
   Status BeginFrame();
+  bool head_has_all_its_memory() const;
+  void GrowHead();
   void TakeFromBuffer(std::span<std::byte> target);
 
   const FrameLimits limits_;

@@ -15,6 +15,7 @@ spdlog::logger& Log() {
 }
 
 void RefusalLog::Note(const std::string& peer, const Status& why) {
+  ++noted_;
   const auto now = std::chrono::steady_clock::now();
   uint64_t untold = 0;
   {

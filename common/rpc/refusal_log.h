@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -15,7 +16,11 @@ class RefusalLog {
  public:
   void Note(const std::string& peer, const Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // All of them.
+  uint64_t noted() const { return noted_; }
+
  private:
+  std::atomic<uint64_t> noted_ = 0;
   Mutex mutex_;
   std::chrono::steady_clock::time_point quiet_until_ ABSL_GUARDED_BY(mutex_);
   uint64_t untold_ ABSL_GUARDED_BY(mutex_) = 0;

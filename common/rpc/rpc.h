@@ -106,6 +106,9 @@ class Transport {
   virtual StatusOr<std::unique_ptr<Server>> Listen(const std::string& address) = 0;
   // Does not wait for the server: an address nobody listens on fails each call.
   virtual std::unique_ptr<Channel> Connect(const std::string& address) = 0;
+
+  // Connections closed so far because of what came over them, or did not come in time.
+  virtual uint64_t bad_frames() const { return 0; }
 };
 
 struct TcpOptions {

@@ -29,6 +29,8 @@ class TcpTransport : public Transport {
     return MakeTcpChannel(address, options_, loop, refusals_);
   }
 
+  uint64_t bad_frames() const override { return refusals_.noted(); }
+
  private:
   const TcpOptions options_;
   RefusalLog refusals_;

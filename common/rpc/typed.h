@@ -37,17 +37,25 @@ StatusOr<Response> CallAndWait(Channel& channel,
 }
 
 // Registers `handle`, called as handle(Request, Buffer body, Responder). A request that does not
-// parse is answered before.
+// parse is answered before; `refused` hears of it, called as refused(Status).
+template <typename Request, typename Handle, typename Refused>
+void HandleTyped(Server& server, Method method, Handle handle, Refused refused) {
+  server.Handle(method,
+                [handle = std::move(handle), refused = std::move(refused)](Message message,
+                                                                           Responder respond) {
+                  StatusOr<Request> request = ParseHead<Request>(message);
+                  if (!request.ok()) {
+                    refused(request.status());
+                    respond(request.status());
+                    return;
+                  }
+                  handle(*std::move(request), std::move(message.body), std::move(respond));
+                });
+}
+
 template <typename Request, typename Handle>
 void HandleTyped(Server& server, Method method, Handle handle) {
-  server.Handle(method, [handle = std::move(handle)](Message message, Responder respond) {
-    StatusOr<Request> request = ParseHead<Request>(message);
-    if (!request.ok()) {
-      respond(request.status());
-      return;
-    }
-    handle(*std::move(request), std::move(message.body), std::move(respond));
-  });
+  HandleTyped<Request>(server, method, std::move(handle), [](const Status&) {});
 }
 
 }  // namespace freshet::rpc

@@ -7,10 +7,11 @@
 #include "common/env/env.h"
 #include "common/job/job_config.h"
 #include "common/metrics/metrics.h"
+#include "tests/common/cluster/temp_folder.h"
 #include "tests/fuzz/request_input.h"
 #include "worker/worker.h"
 
-// A request (request_input.h) to a worker. After a session was begun it begins anew.
+// Requests (request_input.h) to a worker. After a session was begun it begins anew.
 namespace freshet::fuzz {
 namespace {
 
@@ -36,36 +37,52 @@ class Server {
   Server()
       : transport_(rpc::MakeInProcessTransport()),
         env_{SystemClock(), SystemRandom(), LocalFileSystem(), *transport_} {
-    const auto folder = std::filesystem::temp_directory_path() / "freshet-fuzz-worker";
     worker::WorkerOptions options;
     options.listen = "worker";
-    auto worker = worker::Worker::Start(env_, options, MakeJob(folder), metrics_);
+    auto worker = worker::Worker::Start(env_, options, MakeJob(folder_.path()), metrics_);
     FRESHET_CHECK(worker.ok());
     worker_ = *std::move(worker);
     channel_ = transport_->Connect(worker_->address());
   }
 
-  Status Ask(RequestInput request) { return fuzz::Ask(*channel_, std::move(request)); }
+  void AskAll(Script script) {
+    for (RequestInput& request : script.requests) {
+      const rpc::Method method = request.method;
+      Call call(*channel_, std::move(request));
+      if (method == rpc::Method::kPause) {  // waits for the training that it is to stop
+        (void)call.Await(std::chrono::milliseconds(5));
+        continue;
+      }
+      const bool ok = call.Await().ok();
+      began_ |= ok && method == rpc::Method::kStartSession;
+    }
+  }
+
+  // Whether there was a session.
+  bool began() const { return began_; }
 
  private:
+  TempFolder folder_;
   const std::unique_ptr<rpc::Transport> transport_;
   const Env env_;
   Metrics metrics_;
   std::unique_ptr<worker::Worker> worker_;
   std::unique_ptr<rpc::Channel> channel_;
+  bool began_ = false;
 };
 
-// Every input twice: to a worker as it was before, and after the first time.
+// To a worker as it was before, and, if that changed it, once more.
 void Run(std::span<const uint8_t> input) {
+  // Makes the loggers, so that they outlive what is kept from here on.
+  static const bool warm = (Server(), true);
+  FRESHET_CHECK(warm);
   static std::unique_ptr<Server> server;
   if (server == nullptr) {
     server = std::make_unique<Server>();
   }
-  RequestInput request = RequestOf(input, kMethods);
-  const bool begins = request.method == rpc::Method::kStartSession;
-  const Status status = server->Ask(std::move(request));
-  if (begins && status.ok()) {
-    (void)server->Ask(RequestOf(input, kMethods));
+  server->AskAll(ScriptOf(input, kMethods));
+  if (server->began()) {
+    server->AskAll(ScriptOf(input, kMethods));
     server.reset();
   }
 }

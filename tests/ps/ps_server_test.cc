@@ -1,11 +1,13 @@
 #include "ps/ps_server.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <vector>
 
+#include "common/rpc/typed.h"
 #include "tests/ps/cluster.h"
 #include "tests/ps/models.h"
 
@@ -221,6 +223,44 @@ TEST_CASE("a push may say how often its keys were seen", "[ps]") {
                         .counts = std::vector<KeyCount>(20, {.shows = 1.0F})});
   REQUIRE(cluster.client().Push({.sequence = 1}, batch).ok());
   CHECK(cluster.server().rows() == 70);
+}
+
+// The sizes of such a push, added up in 64 bits, come to just those of its payload.
+TEST_CASE("a push of so many keys that their bytes overflow is refused", "[ps]") {
+  constexpr uint32_t kWide = 1U << 16U;
+  constexpr uint64_t kBytesOfKey = sizeof(Key) + kWide * sizeof(uint16_t);
+  proto::ModelSpec model;
+  *model.add_embedding_variables() = test::EmbeddingOf("wide", kWide, test::SgdOf(0.1F));
+  Cluster cluster({});
+  cluster.Restore(1, 0);
+  cluster.Declare(1, model);
+  const uint64_t keys = UINT64_MAX / kBytesOfKey + 1;
+  proto::PushRequest request;
+  request.set_epoch(1);
+  request.set_sequence(1);
+  request.set_gradients(proto::BF16);
+  for (uint64_t left = keys; left > 0;) {
+    const auto run = static_cast<uint32_t>(std::min<uint64_t>(left, UINT32_MAX));
+    request.add_runs()->set_keys(run);
+    left -= run;
+  }
+  Buffer payload(keys * kBytesOfKey);
+  REQUIRE(payload.size() < kBytesOfKey);
+  const auto answer = cluster.client().channel().CallAndWait(
+      rpc::Method::kPush, rpc::MakeMessage(request, std::move(payload)), std::chrono::seconds(60));
+  CHECK(absl::IsInvalidArgument(answer.status()));
+  CHECK_THAT(MessageOf(answer.status()), Contains("at most 8388608 are allowed"));
+}
+
+TEST_CASE("a dense variable comes once in a request", "[ps]") {
+  Cluster cluster({});
+  cluster.Restore(1, 0);
+  cluster.Declare(1, SmallModel());
+  const std::string twice = "dense variable layer comes twice in a request";
+  const Batch pull = {.dense = {1, 0, 1}};
+  CHECK(MessageOf(cluster.client().Pull({}, pull).status()) == twice);
+  const Batch push = {.dense = {1, 1}, .dense_gradients = std::vector<float>(10, 1.0F)};
+  CHECK(MessageOf(cluster.client().Push({.sequence = 1}, push)) == twice);
 }
 
 TEST_CASE("a pull that is wrong is refused", "[ps]") {

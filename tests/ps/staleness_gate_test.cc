@@ -5,6 +5,8 @@
 #include <random>
 #include <vector>
 
+#include "common/cluster/limits.h"
+
 namespace freshet::ps {
 namespace {
 
@@ -137,6 +139,23 @@ TEST_CASE("who leaves is waited for no more, and without anybody nobody waits", 
   gate.Leave(0);
   CHECK(gate.oldest() == StalenessGate::kNobodyPushes);
   CHECK(gate.CheckPull(2).code() == absl::StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("a step is pushed at most so far ahead, and no further one is remembered", "[ps]") {
+  StalenessGate gate(2, 1);
+  CHECK(gate.CheckPush(0, kMaxPushesInFlight).ok());
+  CHECK(absl::IsInvalidArgument(gate.CheckPush(0, kMaxPushesInFlight + 1)));
+  CHECK(absl::IsInvalidArgument(gate.CheckPush(0, UINT64_MAX)));
+  gate.Pushed(0, 1);
+  CHECK(gate.CheckPush(0, 1).ok());  // again
+  CHECK(gate.CheckPush(0, kMaxPushesInFlight + 1).ok());
+  CHECK(absl::IsInvalidArgument(gate.CheckPush(1, kMaxPushesInFlight + 1)));
+}
+
+TEST_CASE("a staleness without bound holds nobody back", "[ps]") {
+  StalenessGate gate(1, UINT64_MAX);
+  CHECK(!gate.HoldPull(0, UINT64_MAX, [](const Status&) {}));
+  CHECK(gate.Release().size() == 1);
 }
 
 TEST_CASE("a worker holds a bounded number of pulls", "[ps]") {

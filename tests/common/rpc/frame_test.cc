@@ -1,6 +1,9 @@
 #include "common/rpc/frame.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstring>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -132,6 +135,36 @@ TEST_CASE("frames come out as they went in, however the bytes arrive", "[rpc]") 
     CHECK(frames[i].header == expected[i].first);
     CHECK(frames[i].message.head + TextOf(frames[i].message.body) == expected[i].second);
   }
+}
+
+TEST_CASE("a long head takes memory as it comes", "[rpc]") {
+  constexpr uint32_t kHeadBytes = 3'000'000;
+  std::string head(kHeadBytes, '\0');
+  std::mt19937 random(1);
+  std::ranges::generate(head, [&] { return static_cast<char>(random()); });
+  const std::string wire = WireOf({.head_bytes = kHeadBytes, .body_bytes = 4}) + head + "body";
+  FrameReader reader({.max_head_bytes = kHeadBytes, .max_body_bytes = 4});
+  std::optional<Frame> frame;
+  for (size_t at = 0; at < wire.size();) {
+    size_t filled = 0;
+    size_t room = 0;
+    for (const std::span<std::byte> space : reader.space()) {
+      const size_t bytes = std::min({space.size(), wire.size() - at - filled, 9000 - filled});
+      if (bytes > 0) {
+        std::memcpy(space.data(), wire.data() + at + filled, bytes);
+      }
+      filled += bytes;
+      room += space.size();
+    }
+    REQUIRE(room <= std::max<size_t>(at, 100'000) + 20'000);
+    reader.Filled(filled);
+    at += filled;
+    frame = reader.Next().value();
+    REQUIRE(frame.has_value() == (at == wire.size()));
+  }
+  REQUIRE(frame.has_value());
+  CHECK(frame->message.head == head);
+  CHECK(TextOf(frame->message.body) == "body");
 }
 
 TEST_CASE("a reader knows whether it is inside a frame", "[rpc]") {

@@ -1,4 +1,6 @@
 #pragma once
+#include <sys/socket.h>
+
 #include <asio/buffer.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -6,6 +8,7 @@
 #include <asio/write.hpp>
 #include <catch2/catch.hpp>
 #include <string>
+#include <string_view>
 
 #include "common/rpc/address.h"
 
@@ -26,6 +29,13 @@ class RawSocket {
     asio::error_code error;
     asio::write(socket_, asio::buffer(bytes), error);
     return !error;
+  }
+
+  // Writes what the other side, and the kernel between, take at once; returns how many bytes.
+  size_t Offer(std::string_view bytes) {
+    const ssize_t sent =
+        ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? 0 : static_cast<size_t>(sent);
   }
 
   void EndWriting() {
