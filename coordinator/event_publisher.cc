@@ -4,6 +4,7 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "common/zmq_socket.h"
 #include "coordinator/log.h"
 
 namespace freshet::coordinator {
@@ -23,17 +24,10 @@ struct EventPublisher::Socket {
 StatusOr<std::unique_ptr<EventPublisher>> EventPublisher::Start(const std::string& address,
                                                                 EventLog& events) {
   auto socket = std::make_unique<Socket>();
-  std::string endpoint;
-  try {
-    socket->socket.set(zmq::sockopt::linger, kLingerMs);
-    socket->socket.bind(address);
-    endpoint = socket->socket.get(zmq::sockopt::last_endpoint);
-  } catch (const zmq::error_t& error) {
-    const bool malformed = error.num() == EINVAL || error.num() == EPROTONOSUPPORT;
-    return MakeStatus(
-        malformed ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kFailedPrecondition,
-        fmt::format("coordinator.publish: bind the ZeroMQ address {}: {}", address, error.what()));
-  }
+  socket->socket.set(zmq::sockopt::linger, kLingerMs);
+  FRESHET_RETURN_IF_ERROR(
+      Annotate(BindOrConnect(socket->socket, address, false), "coordinator.publish"));
+  std::string endpoint = socket->socket.get(zmq::sockopt::last_endpoint);
   return std::unique_ptr<EventPublisher>(
       new EventPublisher(std::move(socket), std::move(endpoint), events));
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <deque>
 #include <filesystem>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -59,29 +60,28 @@ class LogSource final : public SampleSource {
 
  private:
   StatusOr<Received> ReadOn() {
-    Received received;
-    received.bytes.resize(kReadBytes);
     FRESHET_ASSIGN_OR_RETURN(
         const size_t got,
-        file_->ReadAt(position_.offset, std::as_writable_bytes(std::span(received.bytes))));
-    received.bytes.resize(got);
+        file_->ReadAt(position_.offset, std::as_writable_bytes(std::span(buffer_))));
     if (position_.offset + got > seen_) {
       seen_ = position_.offset + got;
       grew_at_ = clock_.Monotonic();
     }
     // Whole lines, so that who is killed between two reads has cut none; but not a line that is
     // longer than all this, or the unfinished end of a file that is left.
-    const size_t line_end = received.bytes.rfind('\n');
-    if (line_end != std::string::npos) {
-      received.bytes.resize(line_end + 1);
+    std::string_view whole(buffer_.data(), got);
+    if (const size_t line_end = whole.rfind('\n'); line_end != std::string_view::npos) {
+      whole = whole.substr(0, line_end + 1);
     } else if (got < kReadBytes && !leaving_) {
-      received.bytes.clear();
+      whole = {};
     }
-    if (!received.bytes.empty()) {
+    Received received;
+    if (!whole.empty()) {
+      received.bytes = whole;
       received.position = position_;
       received.begins_file = std::exchange(begins_file_, false);
       received.gap = std::exchange(gap_, false);
-      position_.offset += received.bytes.size();
+      position_.offset += whole.size();
     }
     return received;
   }
@@ -204,6 +204,7 @@ class LogSource final : public SampleSource {
   std::optional<LogPosition> from_;
   int64_t modified_ns_;  // of the file that is read, or was read last
 
+  std::vector<char> buffer_ = std::vector<char>(kReadBytes);
   std::unique_ptr<ReadableFile> file_;
   LogPosition position_;  // behind what was given out
   uint64_t seen_ = 0;     // as far as the file went when it was looked at last

@@ -1,8 +1,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "worker/receive/sample_source.h"
 
@@ -22,12 +24,11 @@ class PipeSource final : public SampleSource {
     if (::poll(&ready, 1, static_cast<int>(patience.count())) <= 0) {
       return received;  // nothing, or a signal
     }
-    received.bytes.resize(kReadBytes);
-    const ssize_t got = ::read(fd_, received.bytes.data(), received.bytes.size());
+    const ssize_t got = ::read(fd_, buffer_.data(), buffer_.size());
     if (got < 0 && errno != EINTR && errno != EAGAIN) {
       return FailedPrecondition("read the standard input: {}", std::strerror(errno));
     }
-    received.bytes.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    received.bytes.assign(buffer_.data(), static_cast<size_t>(std::max<ssize_t>(got, 0)));
     received.ended = got == 0;
     DropHeader(&received.bytes);
     if (!received.bytes.empty()) {
@@ -50,6 +51,7 @@ class PipeSource final : public SampleSource {
 
   const int fd_;
   const FileStreamOptions::Framing framing_;
+  std::vector<char> buffer_ = std::vector<char>(kReadBytes);
   bool in_header_;
   char last_ = '\n';
 };

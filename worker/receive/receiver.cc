@@ -65,6 +65,13 @@ StatusOr<std::unique_ptr<Receiver>> Receiver::Start(FileSystem& files,
                              .segment_bytes = job.receive->segment_bytes,
                              .keep_ms = job.receive->keep_ms};
   FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<Spool> spool, Spool::Open(files, clock, options));
+  if (job.receive->from == ReceiveSettings::From::kStdin) {
+    FRESHET_RETURN_IF_ERROR(spool->Reopen());
+  } else if (spool->complete()) {
+    Log().warn("receives nothing: {} holds {}, the stream has ended",
+               job.stream.path,
+               kStreamCompleteName);
+  }
   FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<SampleSource> source,
                            MakeSource(files, clock, job, *spool));
   return std::unique_ptr<Receiver>(
@@ -98,7 +105,7 @@ Status Receiver::status() const {
 }
 
 Status Receiver::Run() {
-  while (!stopping_) {
+  while (!stopping_ && !spool_->complete()) {
     FRESHET_ASSIGN_OR_RETURN(Received received, source_->Receive(kPatience));
     const bool ended = received.ended;
     metrics_.received_bytes.Increment(static_cast<double>(received.bytes.size()));

@@ -21,7 +21,8 @@ namespace freshet::worker {
 // killed. Worker 0 has one, beside its sessions.
 class Receiver {
  public:
-  // Of a job with `receive`. `files`, `clock` and `metrics` outlive it.
+  // Of a job with `receive`. A further standard input goes on with a stream that had ended; of the
+  // others, who ended the stream has ended it. `files`, `clock` and `metrics` outlive it.
   // Errors as Spool::Open and the sources'.
   static StatusOr<std::unique_ptr<Receiver>> Start(FileSystem& files,
                                                    Clock& clock,

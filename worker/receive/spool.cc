@@ -77,8 +77,12 @@ StatusOr<std::unique_ptr<Spool>> Spool::Open(FileSystem& files,
   FRESHET_RETURN_IF_ERROR(lock.status());
   spool->lock_ = *std::move(lock);
   FRESHET_RETURN_IF_ERROR(spool->Find());
-  FRESHET_RETURN_IF_ERROR(files.RemoveAll(options.directory + "/" + kStreamCompleteName));
   return spool;
+}
+
+Status Spool::Reopen() {
+  complete_ = false;
+  return files_.RemoveAll(options_.directory + "/" + kStreamCompleteName);
 }
 
 Status Spool::Find() {
@@ -86,7 +90,9 @@ Status Spool::Find() {
   uint64_t newest = 0;
   uint64_t newest_with_origin = 0;
   for (const std::string& name : names) {
-    if (name[0] == '_' && name.ends_with(".from")) {
+    if (name == kStreamCompleteName) {
+      complete_ = true;
+    } else if (name[0] == '_' && name.ends_with(".from")) {
       newest_with_origin =
           std::max(newest_with_origin, NumberOf(name.substr(1, name.size() - 1 - 5)));
     } else if (name[0] != '.' && name[0] != '_') {
@@ -235,6 +241,7 @@ Status Spool::DeleteOld() {
 Status Spool::Complete() {
   FRESHET_RETURN_IF_ERROR(Sync());
   segments_.clear();
+  complete_ = true;
   return WriteFileAtomically(files_, options_.directory + "/" + kStreamCompleteName, "");
 }
 

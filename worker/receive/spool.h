@@ -37,11 +37,17 @@ struct SpoolOptions {
 // One thread at a time.
 class Spool {
  public:
-  // Creates the folder if need be, and takes the marker of a complete stream away.
-  // FailedPrecondition: another process receives into it, or it holds other files.
+  // Creates the folder if need be. FailedPrecondition: another process receives into it, or it
+  // holds other files.
   static StatusOr<std::unique_ptr<Spool>> Open(FileSystem& files,
                                                Clock& clock,
                                                const SpoolOptions& options);
+
+  // Whether the folder says that nothing will come any more.
+  bool complete() const { return complete_; }
+
+  // Takes that back: there is a further input.
+  Status Reopen();
 
   // Behind what was received before, if it came from files.
   std::optional<LogPosition> stood_at() const { return stood_at_; }
@@ -82,6 +88,7 @@ class Spool {
   Clock& clock_;
   const SpoolOptions options_;
   std::unique_ptr<LockFile> lock_;
+  bool complete_ = false;
   std::optional<LogPosition> stood_at_;
   int64_t stood_at_ns_ = 0;
 

@@ -1,6 +1,7 @@
 #include <zmq.hpp>
 
 #include "common/stream/record_ends.h"
+#include "common/zmq_socket.h"
 #include "worker/receive/sample_source.h"
 
 namespace freshet::worker {
@@ -15,27 +16,11 @@ class ZmqSource final : public SampleSource {
   explicit ZmqSource(FileStreamOptions::Framing framing) : framing_(framing) {}
 
   Status Open(const ReceiveSettings& settings, uint64_t max_record_bytes) {
-    try {
-      socket_.set(zmq::sockopt::rcvhwm, kReceiveQueue);
-      socket_.set(zmq::sockopt::linger, 0);
-      // Whoever sends more is disconnected before it takes memory.
-      socket_.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(max_record_bytes) + 2);
-      if (settings.connect) {
-        socket_.connect(settings.address);
-      } else {
-        socket_.bind(settings.address);
-      }
-    } catch (const zmq::error_t& error) {
-      const bool malformed = error.num() == EINVAL || error.num() == EPROTONOSUPPORT;
-      const std::string message = fmt::format("{} the ZeroMQ address {}: {}",
-                                              settings.connect ? "connect to" : "bind",
-                                              settings.address,
-                                              error.what());
-      return MakeStatus(
-          malformed ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kFailedPrecondition,
-          message);
-    }
-    return absl::OkStatus();
+    socket_.set(zmq::sockopt::rcvhwm, kReceiveQueue);
+    socket_.set(zmq::sockopt::linger, 0);
+    // Whoever sends more is disconnected before it takes memory.
+    socket_.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(max_record_bytes) + 2);
+    return BindOrConnect(socket_, settings.address, settings.connect);
   }
 
   StatusOr<Received> Receive(std::chrono::milliseconds patience) override {

@@ -1,5 +1,3 @@
-#include <thread>
-
 #include "tests/worker/receive/spool_fixture.h"
 #include "worker/receive/sample_source.h"
 
@@ -29,7 +27,7 @@ class Rotated {
   std::string spooled() const { return folder_ / "spool"; }
 
   void Write(const std::string& line) {
-    AppendTo(log(), line + "\n");
+    Append(log(), line + "\n");
     expected_ += line + "\n";
   }
 
@@ -41,11 +39,14 @@ class Rotated {
           log() + fmt::format(".{}", i), log() + fmt::format(".{}", i + 1), none);
     }
     std::filesystem::rename(log(), log() + ".1");
-    Tick();
   }
 
-  // Files written in one tick of the file system's clock cannot be told apart by their times.
-  static void Tick() { std::this_thread::sleep_for(milliseconds(10)); }
+  // Each write has a time of its own, which the clock of a file system does not promise.
+  void Append(const std::string& path, const std::string& text) {
+    AppendTo(path, text);
+    written_ += milliseconds(1);
+    std::filesystem::last_write_time(path, written_);
+  }
 
   void Start() {
     spool_ = OpenSpool({.directory = spooled(), .segment_bytes = 400}, LocalFileSystem(), clock_);
@@ -84,6 +85,7 @@ class Rotated {
  private:
   const Folder folder_;
   FastClock clock_;
+  std::filesystem::file_time_type written_ = std::filesystem::file_time_type::clock::now();
   std::string expected_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<SampleSource> source_;
@@ -129,10 +131,10 @@ TEST_CASE("a line is received when it is whole, or the file is left", "[receive]
   Rotated rotated;
   rotated.Write("one");
   rotated.Start();
-  AppendTo(rotated.log(), "tw");
+  rotated.Append(rotated.log(), "tw");
   rotated.ReceiveAll();
   CHECK(AllReceived(rotated.spooled()) == "one\n");
-  AppendTo(rotated.log(), "o\nthree");
+  rotated.Append(rotated.log(), "o\nthree");
   rotated.ReceiveAll();
   CHECK(AllReceived(rotated.spooled()) == "one\ntwo\n");
   rotated.Rotate();
@@ -151,8 +153,8 @@ TEST_CASE("what is appended to a renamed file is not lost while it is read", "[r
   rotated.ReceiveAll();
   rotated.Rotate();
   rotated.Receive();
-  AppendTo(rotated.log() + ".1", "late\n");
-  AppendTo(rotated.log(), "two\n");
+  rotated.Append(rotated.log() + ".1", "late\n");
+  rotated.Append(rotated.log(), "two\n");
   rotated.ReceiveAll();
   CHECK(AllReceived(rotated.spooled()) == "one\nlate\ntwo\n");
 }
@@ -164,13 +166,12 @@ TEST_CASE("a log that was cut or is gone is a gap, and reading goes on", "[recei
   rotated.ReceiveAll();
   std::filesystem::resize_file(rotated.log(), 0);
   rotated.ReceiveAll();
-  AppendTo(rotated.log(), "new\n");
+  rotated.Append(rotated.log(), "new\n");
   rotated.ReceiveAll();
   CHECK(rotated.gaps == 1);
   rotated.Kill();
-  Rotated::Tick();
   // Another file under the name, so that the inode is another one.
-  AppendTo(rotated.log() + "-next", "newer\n");
+  rotated.Append(rotated.log() + "-next", "newer\n");
   std::filesystem::rename(rotated.log() + "-next", rotated.log());
   rotated.Start();
   rotated.ReceiveAll();

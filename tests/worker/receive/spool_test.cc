@@ -1,43 +1,20 @@
 #include "worker/receive/spool.h"
 
+#include "tests/common/forwarding_files.h"
 #include "tests/worker/receive/spool_fixture.h"
 
 namespace freshet::worker::test {
 namespace {
 
 // A disk with room for so many bytes more, as far as appending goes.
-class SmallDisk final : public FileSystem {
+class SmallDisk final : public freshet::test::ForwardingFiles {
  public:
   size_t room = 0;
 
   StatusOr<std::unique_ptr<WritableFile>> OpenWritable(const std::string& path) override {
     FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
-                             LocalFileSystem().OpenWritable(path));
+                             ForwardingFiles::OpenWritable(path));
     return std::make_unique<File>(*this, std::move(file));
-  }
-
-  StatusOr<std::unique_ptr<ReadableFile>> OpenReadable(const std::string& path) override {
-    return LocalFileSystem().OpenReadable(path);
-  }
-
-  StatusOr<FileInfo> Stat(const std::string& path) override { return LocalFileSystem().Stat(path); }
-
-  StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    return LocalFileSystem().List(directory);
-  }
-
-  Status CreateDirectories(const std::string& directory) override {
-    return LocalFileSystem().CreateDirectories(directory);
-  }
-
-  Status Rename(const std::string& from, const std::string& to) override {
-    return LocalFileSystem().Rename(from, to);
-  }
-
-  Status RemoveAll(const std::string& path) override { return LocalFileSystem().RemoveAll(path); }
-
-  Status SyncDirectory(const std::string& directory) override {
-    return LocalFileSystem().SyncDirectory(directory);
   }
 
  private:
@@ -100,6 +77,9 @@ TEST_CASE("a new process goes on in new segments, and ends what was complete", "
     REQUIRE(spool->Complete().ok());
   }
   const auto spool = OpenSpool(options);
+  CHECK(spool->complete());
+  REQUIRE(spool->Reopen().ok());
+  CHECK_FALSE(spool->complete());
   CHECK_FALSE(std::filesystem::exists(options.directory + "/_SUCCESS"));
   CHECK_FALSE(spool->stood_at().has_value());
   PutAndWrite(*spool, {.bytes = "b\n"});
