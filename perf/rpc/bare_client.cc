@@ -8,6 +8,7 @@
 
 #include "perf/rpc/bare_server.h"
 #include "perf/rpc/client.h"
+#include "perf/rpc/pipelined.h"
 
 namespace freshet::perf {
 namespace {
@@ -39,21 +40,11 @@ class BareClient final : public Client {
 
  private:
   RunTime Run(BareOp op, const std::vector<Keys>& batches, size_t in_flight) {
-    RunTime time;
-    std::vector<std::chrono::steady_clock::time_point> sent(batches.size());
-    const auto start = std::chrono::steady_clock::now();
-    for (size_t i = 0; i < batches.size() + in_flight; ++i) {
-      if (i >= in_flight) {
-        Receive(op, batches[i - in_flight].size());
-        time.latencies.push_back(SecondsSince(sent[i - in_flight]));
-      }
-      if (i < batches.size()) {
-        sent[i] = std::chrono::steady_clock::now();
-        Send(op, batches[i]);
-      }
-    }
-    time.seconds = SecondsSince(start);
-    return time;
+    return RunPipelined(
+        batches,
+        in_flight,
+        [&](const Keys& keys) { Send(op, keys); },
+        [&](size_t keys) { Receive(op, keys); });
   }
 
   void Send(BareOp op, const Keys& keys) {

@@ -91,33 +91,30 @@ class PsContestant final : public Client {
   ~PsContestant() override { client_->Close(); }
 
   RunTime Pull(const std::vector<Keys>& batches, size_t in_flight) override {
-    const std::vector<Flight> flights = MakeSteps(batches);
-    return Run(flights, in_flight, [this](const auto& step, auto done) {
+    const Steps steps = MakeSteps(batches);
+    return Run(steps, in_flight, [this](const auto& step, auto done) {
       client_->Pull(step, std::move(done));
     });
   }
 
   // The pulls before are not counted: a worker has pulled what it pushes.
   RunTime Push(const std::vector<Keys>& batches, size_t in_flight) override {
-    const std::vector<Flight> flights = MakeSteps(batches);
-    (void)Run(flights, in_flight, [this](const auto& step, auto done) {
+    const Steps steps = MakeSteps(batches);
+    (void)Run(steps, in_flight, [this](const auto& step, auto done) {
       client_->Pull(step, std::move(done));
     });
-    for (const Flight& flight : flights) {
-      flight.step->number = ++pushed_;
-      flight.step->stream_step = pushed_;
-      flight.step->embedding_gradients = {
-          std::vector<float>(flight.step->embeddings[0].size(), 0.001F)};
+    for (const auto& step : steps) {
+      step->number = ++pushed_;
+      step->stream_step = pushed_;
+      step->embedding_gradients = {std::vector<float>(step->embeddings[0].size(), 0.001F)};
     }
-    return Run(flights, in_flight, [this](const auto& step, auto done) {
+    return Run(steps, in_flight, [this](const auto& step, auto done) {
       client_->Push(step, std::move(done));
     });
   }
 
  private:
-  struct Flight {
-    std::shared_ptr<worker::Step> step;
-  };
+  using Steps = std::vector<std::shared_ptr<worker::Step>>;
 
   void Begin(const std::string& address) {
     const auto channel = transport_->Connect(address);
@@ -131,29 +128,29 @@ class PsContestant final : public Client {
             .status());
   }
 
-  std::vector<Flight> MakeSteps(const std::vector<Keys>& batches) {
-    std::vector<Flight> flights;
+  Steps MakeSteps(const std::vector<Keys>& batches) {
+    Steps steps;
     for (const Keys& keys : batches) {
       auto step = std::make_shared<worker::Step>();
       step->number = ++pulled_;
       step->stream_step = pulled_;
       step->batch.inputs.resize(1);
       step->batch.inputs[0].keys = keys;
-      flights.push_back({.step = std::move(step)});
+      steps.push_back(std::move(step));
     }
-    return flights;
+    return steps;
   }
 
   template <typename Send>
-  RunTime Run(const std::vector<Flight>& flights, size_t in_flight, const Send& send) {
+  RunTime Run(const Steps& steps, size_t in_flight, const Send& send) {
     RunTime time;
-    time.latencies.resize(flights.size());
+    time.latencies.resize(steps.size());
     Flights under_way;
     const auto start = std::chrono::steady_clock::now();
-    for (size_t i = 0; i < flights.size(); ++i) {
+    for (size_t i = 0; i < steps.size(); ++i) {
       under_way.AwaitBelow(in_flight);
       const auto sent = std::chrono::steady_clock::now();
-      send(flights[i].step, [&under_way, &time, i, sent](const Status& status) {
+      send(steps[i], [&under_way, &time, i, sent](const Status& status) {
         DieUnless(status);
         time.latencies[i] = SecondsSince(sent);
         under_way.Land();

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "perf/rpc/client.h"
+#include "perf/rpc/pipelined.h"
 
 namespace freshet::perf {
 namespace {
@@ -30,21 +31,11 @@ class RedisClient final : public Client {
 
  private:
   RunTime Run(const std::vector<Keys>& batches, size_t in_flight, bool push) {
-    RunTime time;
-    std::vector<std::chrono::steady_clock::time_point> sent(batches.size());
-    const auto start = std::chrono::steady_clock::now();
-    for (size_t i = 0; i < batches.size() + in_flight; ++i) {
-      if (i >= in_flight) {
-        Receive(batches[i - in_flight].size(), push);
-        time.latencies.push_back(SecondsSince(sent[i - in_flight]));
-      }
-      if (i < batches.size()) {
-        sent[i] = std::chrono::steady_clock::now();
-        Send(batches[i], push);
-      }
-    }
-    time.seconds = SecondsSince(start);
-    return time;
+    return RunPipelined(
+        batches,
+        in_flight,
+        [&](const Keys& keys) { Send(keys, push); },
+        [&](size_t keys) { Receive(keys, push); });
   }
 
   void Send(const Keys& keys, bool push) {

@@ -1,13 +1,10 @@
 #include "ps/tier/cold_store.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/sst_file_manager.h>
 #include <rocksdb/table.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -39,39 +36,29 @@ std::string RowsDirectory(const std::string& directory) {
   return directory + "/rows";
 }
 
-// The lock is the kernel's, so it goes with the process. Only the folder `rows` is ever deleted: a
-// wrong directory in a config must not cost anybody's files.
-StatusOr<int> LockAndWipe(const std::string& directory) {
+// Only the folder `rows` is ever deleted: a wrong directory in a config must not cost anybody's
+// files.
+StatusOr<std::unique_ptr<LockFile>> LockAndWipe(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) {
     return FromError(error, "create the directory for cold rows " + directory);
   }
-  const std::string lock = directory + "/lock";
-  const int descriptor = ::open(lock.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-  if (descriptor < 0) {
-    return FromError({errno, std::system_category()}, "open " + lock);
+  auto lock = LockFile::Acquire(directory + "/lock");
+  if (absl::IsAlreadyExists(lock.status())) {
+    return FailedPrecondition(
+        "another server keeps its cold rows in {}; each needs a directory of its own", directory);
   }
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    const std::error_code why(errno, std::system_category());
-    ::close(descriptor);
-    if (why == std::errc::operation_would_block) {
-      return FailedPrecondition(
-          "another server keeps its cold rows in {}; each needs a directory of its own", directory);
-    }
-    return FromError(why, "lock " + lock);
-  }
+  FRESHET_RETURN_IF_ERROR(lock.status());
   std::filesystem::remove_all(RowsDirectory(directory), error);
   if (error) {
-    ::close(descriptor);
     return FromError(error, "empty " + RowsDirectory(directory));
   }
   std::filesystem::create_directory(RowsDirectory(directory), error);
   if (error) {
-    ::close(descriptor);
     return FromError(error, "create " + RowsDirectory(directory));
   }
-  return descriptor;
+  return lock;
 }
 
 rocksdb::BlockBasedTableOptions TableOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
@@ -137,16 +124,16 @@ uint64_t Property(rocksdb::DB& db, const std::string& name) {
 }  // namespace
 
 StatusOr<std::unique_ptr<ColdStore>> ColdStore::Open(const ColdStoreOptions& options) {
-  FRESHET_ASSIGN_OR_RETURN(const int lock, LockAndWipe(options.directory));
-  std::unique_ptr<ColdStore> store(new ColdStore(options, lock));
+  FRESHET_ASSIGN_OR_RETURN(std::unique_ptr<LockFile> lock, LockAndWipe(options.directory));
+  std::unique_ptr<ColdStore> store(new ColdStore(options, std::move(lock)));
   FRESHET_ASSIGN_OR_RETURN(std::shared_ptr<ColdRocks> rocks, store->OpenRocks());
   const MutexLock guard(store->mutex_);
   store->rocks_ = std::move(rocks);
   return store;
 }
 
-ColdStore::ColdStore(const ColdStoreOptions& options, int lock)
-    : options_(options), lock_(lock), counters_(std::make_shared<ColdStoreCounters>()) {}
+ColdStore::ColdStore(const ColdStoreOptions& options, std::unique_ptr<LockFile> lock)
+    : options_(options), lock_(std::move(lock)), counters_(std::make_shared<ColdStoreCounters>()) {}
 
 ColdStore::~ColdStore() {
   {
@@ -155,7 +142,6 @@ ColdStore::~ColdStore() {
   }
   std::error_code ignored;  // not empty: a cut still reads
   std::filesystem::remove(RowsDirectory(options_.directory), ignored);
-  ::close(lock_);
 }
 
 StatusOr<std::shared_ptr<ColdRocks>> ColdStore::OpenRocks() {

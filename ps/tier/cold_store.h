@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "common/env/lock_file.h"
 #include "common/mutex.h"
 #include "common/status.h"
 
@@ -87,13 +88,13 @@ class ColdStore {
   const ColdStoreCounters& counters() const;
 
  private:
-  ColdStore(const ColdStoreOptions& options, int lock);
+  ColdStore(const ColdStoreOptions& options, std::unique_ptr<LockFile> lock);
 
   std::shared_ptr<ColdRocks> rocks() const ABSL_LOCKS_EXCLUDED(mutex_);
   StatusOr<std::shared_ptr<ColdRocks>> OpenRocks();
 
   const ColdStoreOptions options_;
-  const int lock_;  // descriptor of the file whose lock keeps other stores out
+  const std::unique_ptr<LockFile> lock_;  // keeps other stores out
   const std::shared_ptr<ColdStoreCounters> counters_;
   int opened_ = 0;  // RocksDBs so far
 

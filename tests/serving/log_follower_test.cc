@@ -4,6 +4,7 @@
 #include <future>
 
 #include "common/job/job_config.h"
+#include "tests/common/forwarding_files.h"
 #include "tests/serving/node.h"
 
 namespace freshet::serving::test {
@@ -34,39 +35,15 @@ Rows OneRow(const std::string& slot, const std::string& value, float number) {
 }
 
 // Fails to open part files for want of descriptors, while told to.
-class ExhaustedFiles final : public FileSystem {
+class ExhaustedFiles final : public freshet::test::ForwardingFiles {
  public:
   bool exhausted = false;
-
-  StatusOr<std::unique_ptr<WritableFile>> OpenWritable(const std::string& path) override {
-    return LocalFileSystem().OpenWritable(path);
-  }
 
   StatusOr<std::unique_ptr<ReadableFile>> OpenReadable(const std::string& path) override {
     if (exhausted && path.ends_with(".safetensors")) {
       return ResourceExhausted("open {}: too many open files", path);
     }
-    return LocalFileSystem().OpenReadable(path);
-  }
-
-  StatusOr<FileInfo> Stat(const std::string& path) override { return LocalFileSystem().Stat(path); }
-
-  StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    return LocalFileSystem().List(directory);
-  }
-
-  Status CreateDirectories(const std::string& directory) override {
-    return LocalFileSystem().CreateDirectories(directory);
-  }
-
-  Status Rename(const std::string& from, const std::string& to) override {
-    return LocalFileSystem().Rename(from, to);
-  }
-
-  Status RemoveAll(const std::string& path) override { return LocalFileSystem().RemoveAll(path); }
-
-  Status SyncDirectory(const std::string& directory) override {
-    return LocalFileSystem().SyncDirectory(directory);
+    return ForwardingFiles::OpenReadable(path);
   }
 };
 
