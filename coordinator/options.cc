@@ -41,6 +41,12 @@ StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job
     return InvalidArgument(
         "coordinator.calibration.base_weight: a ledger counts samples, and cannot be blended");
   }
+  if (job.receive && job.receive->from == ReceiveSettings::From::kStdin &&
+      cluster.worker.hosts.size() != 1) {
+    return InvalidArgument(
+        "worker.count: {} workers, but 'stream.receive.from: stdin' is for a single one",
+        cluster.worker.hosts.size());
+  }
   if (settings.serving_values != proto::AS_STORED && job.model.kind() == "ledger") {
     return InvalidArgument(
         "coordinator.serving_values: a ledger counts samples, and cannot be rounded");

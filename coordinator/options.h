@@ -10,7 +10,6 @@
 #include "common/status.h"
 #include "common/version_log/retention.h"
 #include "proto/model.pb.h"
-#include "proto/ps.pb.h"
 
 namespace freshet::coordinator {
 

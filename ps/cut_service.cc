@@ -12,28 +12,12 @@
 #include "ps/storage.h"
 
 namespace freshet::ps {
-namespace {
-
-// A number that a newer coordinator may have: values as they are can always be read.
-ServingValues ServingValuesOf(proto::ServingValues values) {
-  switch (values) {
-    case proto::HALVES:
-      return ServingValues::kF16;
-    case proto::INT8:
-      return ServingValues::kInt8;
-    default:
-      return ServingValues::kAsStored;
-  }
-}
-
-}  // namespace
-
 // Gathers the part files of a version. What follows the responder is the writing thread's.
 struct CutService::PartCollector {
   std::shared_ptr<Session> session;
   uint64_t version = 0;
   float row_limit = 0.0F;
-  ServingValues serving_values = ServingValues::kAsStored;
+  proto::ServingValues serving_values = proto::AS_STORED;
   std::chrono::nanoseconds start;
   rpc::Responder respond;
 
@@ -144,7 +128,7 @@ void CutService::WriteCut(const proto::WriteCutRequest& request, rpc::Responder 
   collector->session = *found;
   collector->version = request.version();
   collector->row_limit = request.row_limit();
-  collector->serving_values = ServingValuesOf(request.serving_values());
+  collector->serving_values = request.serving_values();
   collector->start = clock_.Monotonic();
   collector->respond = std::move(respond);
   collector->remaining = owners_.size();

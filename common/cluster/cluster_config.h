@@ -8,7 +8,7 @@
 #include "common/cluster/partition_map.h"
 #include "common/env/file_system.h"
 #include "common/status.h"
-#include "proto/ps.pb.h"
+#include "proto/model.pb.h"
 
 namespace freshet {
 

@@ -38,14 +38,6 @@ struct StreamClock {
   friend bool operator==(const StreamClock&, const StreamClock&) = default;
 };
 
-// What serving reads of a row's values, if not the values themselves: fewer bytes, in a column of
-// their own. Training never sees them.
-enum class ServingValues {
-  kAsStored,
-  kF16,
-  kInt8,  // of -127 to 127, and a float for each row to multiply them with
-};
-
 // Rows of one embedding variable, column by column; all columns have keys.size() rows.
 struct EmbeddingRows {
   std::string variable;
@@ -54,10 +46,10 @@ struct EmbeddingRows {
   uint32_t state_dim = 0;  // floats of optimizer state per row
   std::vector<Key> keys;
   std::vector<float> values;  // [rows * dim]; of kServing what serving_values leave of them
-  ServingValues serving_values = ServingValues::kAsStored;  // written beside the values
-  std::vector<float> states;                                // [rows * state_dim]
-  std::vector<uint32_t> frequencies;                        // pushes that touched the row
-  std::vector<uint32_t> last_updates;                       // event time, Unix seconds
+  proto::ServingValues serving_values = proto::AS_STORED;  // written beside the values
+  std::vector<float> states;                               // [rows * state_dim]
+  std::vector<uint32_t> frequencies;                       // pushes that touched the row
+  std::vector<uint32_t> last_updates;                      // event time, Unix seconds
   std::vector<Key> tombstones;  // keys deleted since the parent; to be applied before the rows
 
   // Of variables with a feature policy that needs them; else empty, or as they are here.

@@ -139,11 +139,10 @@ Status PartLayout::AddEmbedding(const EmbeddingRows& rows) {
   return absl::OkStatus();
 }
 
-// Of values that are stored in 16 bits no further half is made.
 void PartLayout::AddServingValues(const EmbeddingRows& rows) {
   const std::vector<uint64_t> shape = {rows.keys.size(), rows.dim};
   uses_format_3_ = true;
-  if (rows.serving_values == ServingValues::kF16) {
+  if (rows.serving_values == proto::HALVES) {
     serving_.push_back(MakeOwnColumn(
         rows.variable, kServingValues, TensorType::kF16, shape, ServingHalves(rows.values)));
     return;
@@ -159,9 +158,10 @@ void PartLayout::AddServingValues(const EmbeddingRows& rows) {
 }
 
 Status PartLayout::AddValues(const EmbeddingRows& rows) {
+  // Of values that are stored in 16 bits no further half is made.
   const bool halves_are_there = rows.value_type != proto::F32;
-  const bool beside = rows.serving_values == ServingValues::kInt8 ||
-                      (rows.serving_values == ServingValues::kF16 && !halves_are_there);
+  const bool beside = rows.serving_values == proto::INT8 ||
+                      (rows.serving_values == proto::HALVES && !halves_are_there);
   if (beside) {
     AddServingValues(rows);
   }

@@ -83,7 +83,7 @@ Status PartReader::ReadServingValues(EmbeddingRows* rows) {
   }
   const uint64_t count = rows->keys.size();
   if (tensor->type == TensorType::kF16) {
-    rows->serving_values = ServingValues::kF16;
+    rows->serving_values = proto::HALVES;
     std::vector<uint16_t> halves;
     FRESHET_RETURN_IF_ERROR(tensors_.ReadMatrix(
         rows->variable, kServingValues, TensorType::kF16, count, &rows->dim, &halves));
@@ -91,7 +91,7 @@ Status PartReader::ReadServingValues(EmbeddingRows* rows) {
     FromF16(halves, rows->values);
     return absl::OkStatus();
   }
-  rows->serving_values = ServingValues::kInt8;
+  rows->serving_values = proto::INT8;
   Int8Rows quantized;
   FRESHET_RETURN_IF_ERROR(tensors_.ReadMatrix(
       rows->variable, kServingValues, TensorType::kI8, count, &rows->dim, &quantized.values));
@@ -103,12 +103,12 @@ Status PartReader::ReadServingValues(EmbeddingRows* rows) {
 
 Status PartReader::ReadValues(EmbeddingRows* rows) {
   FRESHET_RETURN_IF_ERROR(ReadServingValues(rows));
-  if (!all_ && rows->serving_values != ServingValues::kAsStored) {
+  if (!all_ && rows->serving_values != proto::AS_STORED) {
     return SkipValues(*rows);
   }
   const uint32_t serving_dim = rows->dim;
   FRESHET_RETURN_IF_ERROR(ReadStoredValues(rows));
-  if (rows->serving_values != ServingValues::kAsStored && rows->dim != serving_dim) {
+  if (rows->serving_values != proto::AS_STORED && rows->dim != serving_dim) {
     return DataLoss("variable '{}' has {} values a row, and {} for serving",
                     rows->variable,
                     rows->dim,

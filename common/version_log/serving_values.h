@@ -3,7 +3,8 @@
 #include <span>
 #include <vector>
 
-// Values for serving in fewer bits than training has (ServingValues). Thread-safety: any thread.
+// Values for serving in fewer bits than training has (proto::ServingValues). Thread-safety: any
+// thread.
 namespace freshet {
 
 // Nearest halves; what is finite stays so.

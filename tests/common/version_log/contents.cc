@@ -201,8 +201,7 @@ PartContents RandomContents(std::mt19937_64& random) {
     rows.frequencies = RandomVector<uint32_t>(random, count);
     rows.last_updates = RandomVector<uint32_t>(random, count);
     rows.tombstones = RandomVector<Key>(random, random() % 5);
-    rows.serving_values = std::array{
-        ServingValues::kAsStored, ServingValues::kF16, ServingValues::kInt8}[random() % 3];
+    rows.serving_values = std::array{proto::AS_STORED, proto::HALVES, proto::INT8}[random() % 3];
     if (random() % 2 == 0) {
       AddRandomPolicyColumns(random, &rows);
     }
@@ -234,10 +233,10 @@ bool SameContents(const PartContents& a, const PartContents& b) {
 
 // The values that are written for serving, if there are.
 void RoundForServing(EmbeddingRows* rows) {
-  if (rows->serving_values == ServingValues::kInt8) {
+  if (rows->serving_values == proto::INT8) {
     rows->values = DequantizeRows(QuantizeRows(rows->values, rows->dim), rows->dim);
     rows->value_type = proto::F32;
-  } else if (rows->serving_values == ServingValues::kF16 && rows->value_type == proto::F32) {
+  } else if (rows->serving_values == proto::HALVES && rows->value_type == proto::F32) {
     FromF16(ServingHalves(std::vector<float>(rows->values)), rows->values);
   }
 }

@@ -90,7 +90,7 @@ TEST_CASE("rows of zeros, of tiny numbers and of none have values for serving", 
 
 TEST_CASE("serving reads its own values, and training those that it wrote", "[version_log]") {
   EmbeddingRows rows = RandomRows(2, 300);
-  rows.serving_values = GENERATE(ServingValues::kF16, ServingValues::kInt8);
+  rows.serving_values = GENERATE(proto::HALVES, proto::INT8);
   Written written;
   Write(rows, &written);
   const EmbeddingRows trained = ReadBack(written, PartColumns::kAll);
@@ -102,7 +102,7 @@ TEST_CASE("serving reads its own values, and training those that it wrote", "[ve
   CHECK(served.states.empty());
   CHECK(served.values != rows.values);
   std::vector<float> expected(rows.values.size());
-  if (rows.serving_values == ServingValues::kInt8) {
+  if (rows.serving_values == proto::INT8) {
     expected = DequantizeRows(QuantizeRows(rows.values, kDim), kDim);
   } else {
     FromF16(ServingHalves(rows.values), expected);
@@ -118,7 +118,7 @@ TEST_CASE("halves need no further halves beside them", "[version_log]") {
   rows.value_type = proto::BF16;
   Written plain;
   Write(rows, &plain);
-  rows.serving_values = ServingValues::kF16;
+  rows.serving_values = proto::HALVES;
   Written beside;
   Write(rows, &beside);
   CHECK(beside.part.bytes() == plain.part.bytes());
