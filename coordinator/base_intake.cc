@@ -48,11 +48,28 @@ bool HasReached(const proto::Manifest& manifest, const proto::BaseIntake& intake
   return true;
 }
 
+// What serving has while `head` is the newest version.
+uint64_t ServedAt(const proto::Manifest& head) {
+  if (head.base_intake().catching_up()) {
+    return head.base_intake().online_version();
+  }
+  return head.gate().verdict() == proto::GateState::REJECTED ? head.gate().passed_version()
+                                                             : head.version();
+}
+
 }  // namespace
 
-bool IsTaken(const proto::BaseIntake& intake, const FoundBase& base) {
-  return intake.log_dir() == base.log_dir && intake.version() == base.manifest.version() &&
-         intake.created_unix_ms() == base.manifest.created_unix_ms();
+bool IsSameBase(const proto::BaseIntake& a, const proto::BaseIntake& b) {
+  return a.log_dir() == b.log_dir() && a.version() == b.version() &&
+         a.created_unix_ms() == b.created_unix_ms();
+}
+
+proto::BaseIntake IntakeOf(const FoundBase& base) {
+  proto::BaseIntake intake;
+  intake.set_log_dir(base.log_dir);
+  intake.set_version(base.manifest.version());
+  intake.set_created_unix_ms(base.manifest.created_unix_ms());
+  return intake;
 }
 
 Status CheckBase(const Options& options, const FoundBase& base, const proto::Manifest& head) {
@@ -66,9 +83,12 @@ Status CheckBase(const Options& options, const FoundBase& base, const proto::Man
   }
   const proto::SliceMetrics* const theirs = HeldOutScores(base.manifest);
   const proto::SliceMetrics* const ours = HeldOutScores(head);
-  if (theirs == nullptr || ours == nullptr) {
-    return InvalidArgument("{} has no scores of held-out samples, which max_log_loss_rise compares",
-                           theirs == nullptr ? "it" : "the online model");
+  if (theirs == nullptr) {
+    return InvalidArgument(
+        "it has no scores of held-out samples, which max_log_loss_rise compares");
+  }
+  if (ours == nullptr) {
+    return Unavailable("the online model has no scores of held-out samples yet");
   }
   const double rise = LogLossOf(*theirs) - LogLossOf(*ours);
   return rise <= *most ? absl::OkStatus()
@@ -84,11 +104,8 @@ Status CheckBase(const Options& options, const FoundBase& base, const proto::Man
 proto::Manifest HeadOf(const Options& options, const FoundBase& base, const proto::Manifest& head) {
   proto::Manifest made = head;
   proto::BaseIntake& intake = *made.mutable_base_intake();
-  intake.Clear();
-  intake.set_log_dir(base.log_dir);
-  intake.set_version(base.manifest.version());
-  intake.set_created_unix_ms(base.manifest.created_unix_ms());
-  intake.set_online_version(head.version());
+  intake = IntakeOf(base);
+  intake.set_online_version(ServedAt(head));
   intake.set_catching_up(head.version() != 0);
   for (const auto& [partition, place] : PlacesOf(head)) {
     proto::StreamPosition& until = *intake.add_until();

@@ -19,11 +19,15 @@ struct FoundBase {
   proto::Manifest manifest;
 };
 
-// Whether `intake`, of our newest version, is of this base.
-bool IsTaken(const proto::BaseIntake& intake, const FoundBase& base);
+// Whether both are of one base.
+bool IsSameBase(const proto::BaseIntake& a, const proto::BaseIntake& b);
+
+// Says which base it is, and nothing more.
+proto::BaseIntake IntakeOf(const FoundBase& base);
 
 // Whether the base fits our model, and is no worse than the rules allow. InvalidArgument: it does
-// not, or is, and why. Its files are not read.
+// not, or is, and why. Unavailable: the online model has no scores yet that it could be compared
+// with. Its files are not read.
 Status CheckBase(const Options& options, const FoundBase& base, const proto::Manifest& head);
 
 // What a session that begins with the base builds its first version on: the base where the model

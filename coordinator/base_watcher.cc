@@ -1,5 +1,6 @@
 #include "coordinator/base_watcher.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,7 @@ BaseWatcher::~BaseWatcher() {
 
 std::optional<FoundBase> BaseWatcher::Newest(const proto::BaseIntake& taken) const {
   const std::lock_guard lock(mutex_);
-  if (!found_.has_value() || IsTaken(taken, *found_)) {
+  if (!found_.has_value() || IsSameBase(taken, IntakeOf(*found_))) {
     return std::nullopt;
   }
   return found_;
@@ -33,7 +34,7 @@ std::optional<FoundBase> BaseWatcher::Newest(const proto::BaseIntake& taken) con
 
 void BaseWatcher::Refuse(const FoundBase& base) {
   const std::lock_guard lock(mutex_);
-  refused_.insert(IdentityOf(base.manifest));
+  refused_.push_back(IntakeOf(base));
   found_.reset();
 }
 
@@ -49,21 +50,28 @@ void BaseWatcher::Run() {
   }
 }
 
+// With the mutex held.
+bool BaseWatcher::IsNews(const FoundBase& base) const {
+  const proto::BaseIntake which = IntakeOf(base);
+  return !(found_.has_value() && IsSameBase(IntakeOf(*found_), which)) &&
+         std::none_of(refused_.begin(), refused_.end(), [&which](const proto::BaseIntake& refused) {
+           return IsSameBase(refused, which);
+         });
+}
+
 void BaseWatcher::Look() {
-  StatusOr<std::optional<proto::Manifest>> base = NewestBase();
+  StatusOr<std::optional<FoundBase>> base = NewestBase();
   const std::string problem = base.ok() ? "" : MessageOf(base.status());
   {
     const std::lock_guard lock(mutex_);
     if (problem != std::exchange(problem_, problem) && !problem.empty()) {
       Log().warn("cannot look for a base log_dir={} error=\"{}\"", log_.directory(), problem);
     }
-    const bool known = found_.has_value() && base.ok() && base->has_value() &&
-                       IdentityOf(found_->manifest) == IdentityOf(**base);
-    if (!base.ok() || !base->has_value() || known || refused_.contains(IdentityOf(**base))) {
+    if (!base.ok() || !base->has_value() || !IsNews(**base)) {
       return;
     }
   }
-  FoundBase found{.log_dir = log_.directory(), .manifest = **std::move(base)};
+  FoundBase found = **std::move(base);
   const VersionId version(found.manifest.version());
   const Status intact = IntactVersions(context_.env.files, log_).Check(version);
   if (!intact.ok()) {
@@ -83,7 +91,7 @@ void BaseWatcher::Look() {
 }
 
 // Nothing: the log has none, or is not there yet.
-StatusOr<std::optional<proto::Manifest>> BaseWatcher::NewestBase() const {
+StatusOr<std::optional<FoundBase>> BaseWatcher::NewestBase() const {
   if (absl::IsNotFound(context_.env.files.Stat(log_.directory()).status())) {
     return std::nullopt;
   }
@@ -91,7 +99,7 @@ StatusOr<std::optional<proto::Manifest>> BaseWatcher::NewestBase() const {
   for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
     FRESHET_ASSIGN_OR_RETURN(proto::Manifest manifest, log_.ReadManifest(*version));
     if (manifest.kind() == proto::Manifest::BASE && manifest.published()) {
-      return manifest;
+      return FoundBase{.log_dir = log_.directory(), .manifest = std::move(manifest)};
     }
   }
   return std::nullopt;

@@ -3,9 +3,9 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <set>
+#include <string>
 #include <thread>
-#include <tuple>
+#include <vector>
 
 #include "common/version_log/version_log.h"
 #include "coordinator/base_intake.h"
@@ -21,23 +21,18 @@ class BaseWatcher {
   BaseWatcher(const Context& context, std::function<void()> on_found);
   ~BaseWatcher();
 
-  // The newest base that is intact and not the one of `taken`; nothing if there is none. It stays
-  // there until it is refused, or taken in. Any thread.
+  // The newest base that is intact and not the one that `taken` is of; nothing if there is none. It
+  // stays there until it is refused, or taken in. Any thread.
   std::optional<FoundBase> Newest(const proto::BaseIntake& taken) const;
 
   // It is not to be found again. Any thread.
   void Refuse(const FoundBase& base);
 
  private:
-  using Identity = std::tuple<uint64_t, int64_t>;  // version, when it was made
-
-  static Identity IdentityOf(const proto::Manifest& manifest) {
-    return {manifest.version(), manifest.created_unix_ms()};
-  }
-
   void Run();
   void Look();
-  StatusOr<std::optional<proto::Manifest>> NewestBase() const;
+  StatusOr<std::optional<FoundBase>> NewestBase() const;
+  bool IsNews(const FoundBase& base) const;
 
   const Context& context_;
   const VersionLog log_;
@@ -47,7 +42,7 @@ class BaseWatcher {
   std::condition_variable changed_;
   bool stopping_ = false;           // with the mutex held, as all below
   std::optional<FoundBase> found_;  // intact
-  std::set<Identity> refused_;
+  std::vector<proto::BaseIntake> refused_;
   std::string problem_;  // of the last look: told once
 
   std::thread thread_;

@@ -124,6 +124,7 @@ class Control {
   proto::Manifest head_;
   ChainSize chain_;
   std::optional<FoundBase> intake_;  // to begin the next session with; until a version has it
+  uint32_t intake_tries_ = 0;        // such sessions
   bool force_base_ = false;          // until a base is committed: serving is stuck without it
   Edits edits_;                      // that no version has yet
   TakenWindows windows_;

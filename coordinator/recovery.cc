@@ -31,6 +31,11 @@ StatusOr<uint64_t> EpochOfLog(const VersionLog& log) {
   return 0;
 }
 
+// A server was lost, or the coordinator stops: that says nothing of what was to be restored.
+bool IsOfMember(const Status& status) {
+  return absl::IsAborted(status) || absl::IsUnavailable(status) || absl::IsCancelled(status);
+}
+
 }  // namespace
 
 void ChainSize::Add(const proto::Manifest& manifest) {
@@ -108,8 +113,7 @@ StatusOr<Restored> Recovery::Run(const Session& session, const FoundBase* base) 
   const bool stale = Mutant("recovery_restores_the_version_before") && restored->head.parent() != 0;
   const StatusOr<uint64_t> rows =
       RestoreServers(session, stale ? VersionId(restored->head.parent()) : newest, base);
-  if (!rows.ok() && base != nullptr &&
-      (IsDamage(rows.status()) || absl::IsInvalidArgument(rows.status()))) {
+  if (!rows.ok() && base != nullptr && !IsOfMember(rows.status())) {
     return InvalidArgument("{}", MessageOf(rows.status()));
   }
   if (!rows.ok()) {

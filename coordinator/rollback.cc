@@ -5,6 +5,7 @@
 #include "common/crash_point.h"
 #include "common/job/job_config.h"
 #include "common/mutant.h"
+#include "coordinator/base_intake.h"
 #include "coordinator/log.h"
 #include "coordinator/manifest_builder.h"
 #include "coordinator/model_check.h"
@@ -14,10 +15,7 @@ namespace {
 
 // A base that was taken in is not taken in once more because somebody went back to before.
 void KeepIntake(const proto::BaseIntake& today, proto::Manifest* manifest) {
-  const bool same = today.log_dir() == manifest->base_intake().log_dir() &&
-                    today.version() == manifest->base_intake().version() &&
-                    today.created_unix_ms() == manifest->base_intake().created_unix_ms();
-  if (today.version() != 0 && !same) {
+  if (today.version() != 0 && !IsSameBase(today, manifest->base_intake())) {
     *manifest->mutable_base_intake() = today;
     manifest->mutable_base_intake()->set_catching_up(false);
     manifest->mutable_base_intake()->clear_until();

@@ -61,6 +61,8 @@ StatusOr<StreamState> BatchReader::Restore(const std::vector<proto::WorkerState>
   FRESHET_RETURN_IF_ERROR(CheckListed(names));
   state_ = RestorePositions(own, options_.worker, options_.workers, states);
   discovered_at_ = clock_.Monotonic();
+  // Here, so that no position gets into a version from which nobody can read on.
+  FRESHET_RETURN_IF_ERROR(BeginPass());
   return state_;
 }
 
@@ -104,7 +106,6 @@ void BatchReader::Stop() {
 }
 
 Status BatchReader::Run() {
-  FRESHET_RETURN_IF_ERROR(BeginPass());
   feed_.Start();
   while (!queue_.closed()) {
     FRESHET_ASSIGN_OR_RETURN(const Round round, RunRound());

@@ -62,7 +62,7 @@ class BatchReader {
   // Joins.
   ~BatchReader();
 
-  // Finds the worker's partitions, and where they go on. Before Start.
+  // Finds the worker's partitions, and opens each where it goes on. Before Start.
   StatusOr<StreamState> Restore(const std::vector<proto::WorkerState>& states);
   // Begins to read. `on_error` is called at most once, on the reader's thread.
   void Start(std::function<void(const Status&)> on_error);

@@ -71,7 +71,20 @@ TEST_CASE("a base that replaces the model brings its positions, as those of a ru
   CHECK(head.base_intake().catching_up());
   CHECK(head.base_intake().online_version() == 50);
   CHECK(head.base_intake().until_size() == 2);
-  CHECK(IsTaken(head.base_intake(), BaseAt({})));
+  CHECK(IsSameBase(head.base_intake(), IntakeOf(BaseAt({}))));
+}
+
+TEST_CASE("serving stays at what it had, also where that was not the newest version", "[intake]") {
+  const Options options = OptionsWith(1.0);
+  proto::Manifest online = ManifestAt(50, {});
+  online.mutable_gate()->set_verdict(proto::GateState::REJECTED);
+  online.mutable_gate()->set_passed_version(44);
+  proto::Manifest first = HeadOf(options, BaseAt({}), online);
+  CHECK(first.base_intake().online_version() == 44);
+  // A second base, while the line of the first one still catches up.
+  first.set_version(60);
+  first.mutable_gate()->set_verdict(proto::GateState::PASSED);
+  CHECK(HeadOf(options, BaseAt({}), first).base_intake().online_version() == 44);
 }
 
 TEST_CASE("a base that is blended in leaves the streams where they are", "[intake]") {
@@ -128,6 +141,7 @@ TEST_CASE("a base of another model, or with worse held-out scores, is told why",
   options.calibration->max_log_loss_rise = 0.01;
   CHECK_THAT(MessageOf(CheckBase(options, base, head)), Catch::Contains("no scores"));
   AddHeldOut(0.52, &base.manifest);
+  CHECK(absl::IsUnavailable(CheckBase(options, base, head)));
   AddHeldOut(0.50, &head);
   CHECK_THAT(MessageOf(CheckBase(options, base, head)), Catch::Contains("0.52000"));
   options.calibration->max_log_loss_rise = 0.03;

@@ -54,15 +54,19 @@ def renamed(line):
     return b"v" + line[1:]
 
 
-def calibration(job, **rules):
-    more = "".join(f", {key}: {value}" for key, value in rules.items())
-    return f"calibration: {{log_dir: {job.log_dir}, every: 100ms{more}}}"
-
-
 class CalibrationTest(unittest.TestCase):
     def events(self, cluster, kind):
         printed = cluster.freshetctl("events", "--json", "--kind", kind).stdout
         return [json.loads(line) for line in printed.splitlines()]
+
+    def begin(self, cluster, seed, samples, **stream):
+        """Trains so many samples of a new stream, and has a version: its writer, and more lines."""
+        writer = StreamWriter(cluster.stream, **stream)
+        lines = make_lines(10**9, seed=seed, users=400, items=150)
+        writer.append(next(lines) for _ in range(samples))
+        cluster.start()
+        cluster.wait(lambda s: s["samples"] == samples and s["version"] > 0, f"{samples} samples")
+        return writer, lines
 
     def wait_event(self, cluster, kind, grow=lambda: None):
         def there(_status):
@@ -76,11 +80,7 @@ class CalibrationTest(unittest.TestCase):
         with Cluster(LEDGER, "training: {batch_size: 128, rpc_timeout: 500ms}",
                      coordinator="calibration: {log_dir: daily/log, every: 100ms}") as cluster:
             job = OfflineJob(cluster.folder / "daily", LEDGER)
-            writer = StreamWriter(cluster.stream)
-            lines = make_lines(10**9, seed=11)
-            cluster.start()
-            writer.append(next(lines) for _ in range(3000))
-            cluster.wait(lambda s: s["samples"] == 3000 and s["version"] > 0, "3000 samples")
+            writer, lines = self.begin(cluster, 11, 3000)
             job.copy_stream(cluster.stream, renamed)
             first_part = {path.name: path.stat().st_size for path in job.stream.iterdir()}
             writer.append(next(lines) for _ in range(20000))
@@ -117,11 +117,7 @@ class CalibrationTest(unittest.TestCase):
         with Cluster(LEDGER, "training: {batch_size: 16}", cut_every="50ms",
                      coordinator="calibration: {log_dir: daily/log, every: 100ms}") as cluster:
             job = OfflineJob(cluster.folder / "daily", LEDGER)
-            writer = StreamWriter(cluster.stream)
-            lines = make_lines(10**9, seed=12)
-            cluster.start()
-            writer.append(next(lines) for _ in range(500))
-            cluster.wait(lambda s: s["samples"] == 500 and s["version"] > 0, "500 samples")
+            writer, lines = self.begin(cluster, 12, 500)
             job.copy_stream(cluster.stream)
             writer.append(next(lines) for _ in range(60000))
             cluster.wait(lambda s: s["samples"] == 60500, "60500 samples")
@@ -148,11 +144,8 @@ class CalibrationTest(unittest.TestCase):
                                  "base_weight: 0.25}\n"
                                  "  keep_versions: 0") as cluster:
             job = OfflineJob(cluster.folder / "daily", FM)
-            writer = StreamWriter(cluster.stream, partitions=1)
-            lines = make_lines(10**9, seed=13, users=100, items=50)
-            cluster.start()
-            writer.append(next(lines) for _ in range(2048))
-            before = cluster.wait(lambda s: s["samples"] == 2048, "2048 samples")
+            writer, _ = self.begin(cluster, 13, 2048, partitions=1)
+            self.assertEqual(cluster.status()["samples"], 2048)
             job.copy_stream(cluster.stream, renamed)
             cluster.freshetctl("cut")
             job.train()
@@ -163,7 +156,6 @@ class CalibrationTest(unittest.TestCase):
             ours = values_of(cluster.log_dir, int(manifest["base_intake"]["online_version"]))
             base = values_of(job.log_dir, None)
             blended = values_of(cluster.log_dir, taken["version"])
-            self.assertEqual(before["samples"], 2048)
             self.assertEqual(blended.keys(), ours.keys() | base.keys())
             self.assertTrue(ours.keys() & base.keys())
             self.assertTrue(base.keys() - ours.keys())
@@ -175,6 +167,24 @@ class CalibrationTest(unittest.TestCase):
                     self.assertAlmostEqual(got, wanted, delta=1e-6)
             last = manifests(cluster)[max(manifests(cluster))]
             self.assertEqual(int(last["metrics"]["total_samples"]), 2048)
+
+    def test_a_base_from_further_on_than_the_stream_is_refused(self):
+        with Cluster(LEDGER, "training: {batch_size: 64, rpc_timeout: 500ms}", serving=0,
+                     coordinator="calibration: {log_dir: daily/log, every: 100ms}") as cluster:
+            job = OfflineJob(cluster.folder / "daily", LEDGER)
+            writer, lines = self.begin(cluster, 15, 1000)
+            job.copy_stream(cluster.stream)
+            with open(job.stream / "part-0.csv", "a", encoding="ascii") as file:
+                file.writelines(next(lines) for _ in range(5000))
+            job.train()
+            refused = self.wait_event(cluster, "base_refused")
+            self.assertIn("but training stands at byte", refused["text"])
+            self.assertEqual(self.events(cluster, "base_taken_in"), [])
+            writer.append(next(lines) for _ in range(1000))
+            writer.finish()
+            cluster.wait_finished()
+            wrong = differing_keys(ledger_of(cluster), expected_ledger(cluster.stream))
+            self.assertEqual(wrong, {})
 
     def test_a_base_that_is_damaged_or_worse_is_refused(self):
         held_out = "evaluation: {held_out: {path: held-out.csv, every: 5}}"

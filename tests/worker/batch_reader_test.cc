@@ -201,24 +201,11 @@ TEST_CASE("a partition that appears before those read ends the session by name",
   CHECK_FALSE(reading.reader.Take().has_value());
 }
 
-TEST_CASE("a partition shorter than its position is an error", "[worker]") {
-  const StreamDirectory directory;
-  directory.AppendSamples("a.csv", 2, 1);
+// How a reader takes a position in a partition of a complete stream that has another one.
+Status RestoreAt(const StreamDirectory& directory, const std::string& partition, uint64_t offset) {
   StreamState state;
-  state.names = std::make_shared<const std::vector<std::string>>(1, "a.csv");
-  state.partitions = {{.offset = 100'000}};
-  Reading reading(
-      test::MakeJob(directory.path(), "fm", Consistency::kBsp), 0, 1, {StateAfter(state)});
-  const Status error = reading.error.Await([](const Status& status) { return !status.ok(); });
-  CHECK(absl::IsFailedPrecondition(error));
-}
-
-TEST_CASE("a file trained in part that is gone fails a complete stream by name", "[worker]") {
-  const StreamDirectory directory;
-  directory.AppendSamples("a.csv", 16, 1);
-  StreamState state;
-  state.names = std::make_shared<const std::vector<std::string>>(1, "gone.csv");
-  state.partitions = {{.offset = 100}};
+  state.names = std::make_shared<const std::vector<std::string>>(1, partition);
+  state.partitions = {{.offset = offset}};
   const JobConfig job = test::MakeJob(directory.path(), "fm", Consistency::kBsp);
   const auto stream = MakeFileStream(LocalFileSystem(), SystemClock(), job.stream);
   const auto parser = *MakeSampleParser(job.format, *FeatureMapper::Make(job.model));
@@ -229,9 +216,23 @@ TEST_CASE("a file trained in part that is gone fails a complete stream by name",
                      SystemClock(),
                      metrics,
                      {.worker = 0, .workers = 1, .training = job.training});
-  const auto restored = reader.Restore({StateAfter(state)});
-  CHECK(absl::IsFailedPrecondition(restored.status()));
-  CHECK_THAT(MessageOf(restored.status()), Catch::Contains("gone.csv"));
+  return reader.Restore({StateAfter(state)}).status();
+}
+
+TEST_CASE("a partition shorter than its position is an error", "[worker]") {
+  const StreamDirectory directory;
+  directory.AppendSamples("a.csv", 2, 1);
+  const Status status = RestoreAt(directory, "a.csv", 100'000);
+  CHECK(absl::IsFailedPrecondition(status));
+  CHECK_THAT(MessageOf(status), Catch::Contains("a.csv"));
+}
+
+TEST_CASE("a file trained in part that is gone fails a complete stream by name", "[worker]") {
+  const StreamDirectory directory;
+  directory.AppendSamples("a.csv", 16, 1);
+  const Status status = RestoreAt(directory, "gone.csv", 100);
+  CHECK(absl::IsFailedPrecondition(status));
+  CHECK_THAT(MessageOf(status), Catch::Contains("gone.csv"));
 }
 
 TEST_CASE("a file that was gone for a while goes on where it was", "[worker]") {

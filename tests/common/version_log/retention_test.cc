@@ -118,6 +118,10 @@ TEST_CASE("retention: an old base and its deltas go when a newer base carries al
   facts[VersionId(6)].served = VersionId(0);
   facts[VersionId(6)].best = VersionId(2);
   CHECK(Removable(facts, {}, three, kNow) == std::vector<VersionId>{VersionId(3)});
+  // And what serving is kept at while a base is taken in.
+  facts[VersionId(6)].best = VersionId(0);
+  facts[VersionId(6)].online = VersionId(2);
+  CHECK(Removable(facts, {}, three, kNow) == std::vector<VersionId>{VersionId(3)});
 }
 
 TEST_CASE("a pin is a note that stays; a version that is not there cannot be pinned",
