@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/crash_point.h"
+#include "common/model/feature_policy.h"
 #include "coordinator/log.h"
 #include "coordinator/recovery.h"
 #include "coordinator/scores.h"
@@ -39,6 +40,7 @@ Control::Control(const Context& context,
                  const Membership& membership,
                  ControlQueue& queue,
                  Housekeeper& housekeeper,
+                 Compactor& compactor,
                  BaseWatcher* bases,
                  Board& board,
                  CoordinatorMetrics& metrics)
@@ -46,6 +48,7 @@ Control::Control(const Context& context,
       membership_(membership),
       queue_(queue),
       housekeeper_(housekeeper),
+      compactor_(compactor),
       bases_(bases),
       board_(board),
       metrics_(metrics),
@@ -186,6 +189,7 @@ Status Control::BeginSession() {
       Restored restored, recovery.Run(*session_, intake_.has_value() ? &intake_.value() : nullptr));
   head_ = std::move(restored.head);
   chain_ = restored.chain;
+  compacted_ = compactor_.newest_base();
   last_cut_due_ = false;
   force_base_ = force_base_ || intake_.has_value();
   board_.Update([&](Progress& progress) {
@@ -300,11 +304,31 @@ void Control::WatchServing() {
 
 // A restore reads the base and all deltas since: they are to stay in proportion, however large the
 // model and however small the deltas.
-bool Control::BaseIsDue() const {
+bool Control::ChainIsLong() const {
   const double grown = context_.options.base_growth * static_cast<double>(chain_.base_bytes);
-  return head_.version() == 0 || force_base_ || (last_cut_due_ && context_.options.final_base) ||
-         chain_.versions >= context_.options.base_every ||
+  return chain_.versions >= context_.options.base_every ||
          static_cast<double>(chain_.delta_bytes) > grown;
+}
+
+// Whether the servers are to write all rows. A chain that has grown long becomes a base without
+// them, unless rows must be judged anew whether they are for serving.
+bool Control::BaseIsDue() const {
+  const auto& variables = context_.options.model.embedding_variables();
+  const bool judged = std::any_of(variables.begin(), variables.end(), [](const auto& variable) {
+    return ServesByScore(variable.policy());
+  });
+  return head_.version() == 0 || force_base_ || (last_cut_due_ && context_.options.final_base) ||
+         (judged && ChainIsLong());
+}
+
+void Control::LookAtChain() {
+  if (const VersionId newest = compactor_.newest_base(); newest > compacted_) {
+    compacted_ = newest;
+    if (const auto chain = context_.log.Chain(VersionId(head_.version())); chain.ok()) {
+      chain_ = SizeOf(*chain);
+    }
+  }
+  compactor_.Look(VersionId(head_.version()), ChainIsLong() && !BaseIsDue());
 }
 
 CutResult Control::MakeCut(bool even_unchanged, milliseconds timeout) {
@@ -360,6 +384,7 @@ void Control::NoteCut(const CutResult& result, nanoseconds begin) {
   housekeeper_.Wake();
   const bool base = head_.kind() == proto::Manifest::BASE;
   chain_.Add(head_);
+  LookAtChain();
   force_base_ = force_base_ && !base;
   const nanoseconds duration = context_.env.clock.Monotonic() - begin;
   metrics_.CountCut(Seconds(result.pause), Seconds(duration));

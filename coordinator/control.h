@@ -10,6 +10,7 @@
 #include "coordinator/base_intake.h"
 #include "coordinator/base_watcher.h"
 #include "coordinator/board.h"
+#include "coordinator/compactor.h"
 #include "coordinator/context.h"
 #include "coordinator/control_queue.h"
 #include "coordinator/cut.h"
@@ -43,6 +44,7 @@ class Control {
           const Membership& membership,
           ControlQueue& queue,
           Housekeeper& housekeeper,
+          Compactor& compactor,
           BaseWatcher* bases,
           Board& board,
           CoordinatorMetrics& metrics);
@@ -67,7 +69,9 @@ class Control {
   bool EndBrokenSession();
   bool AllFinished() const;
   void WatchServing();
+  bool ChainIsLong() const;
   bool BaseIsDue() const;
+  void LookAtChain();
   CutResult MakeCut(bool even_unchanged, std::chrono::milliseconds timeout);
   void NoteVerdict();
   void NoteWatermark(int64_t before);
@@ -97,6 +101,7 @@ class Control {
   const Membership& membership_;
   ControlQueue& queue_;
   Housekeeper& housekeeper_;
+  Compactor& compactor_;
   BaseWatcher* const bases_;
   Board& board_;
   CoordinatorMetrics& metrics_;
@@ -123,6 +128,7 @@ class Control {
   // What the next cut builds on.
   proto::Manifest head_;
   ChainSize chain_;
+  VersionId compacted_;              // chain_ knows of
   std::optional<FoundBase> intake_;  // to begin the next session with; until a version has it
   uint32_t intake_tries_ = 0;        // such sessions
   bool force_base_ = false;          // until a base is committed: serving is stuck without it

@@ -73,6 +73,8 @@ StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const Env& env,
   coordinator->housekeeper_ = std::make_unique<Housekeeper>(
       coordinator->context_,
       [self](const StatusOr<RemovedVersions>& removed) { self->NoteRemoved(removed); });
+  coordinator->compactor_ =
+      std::make_unique<Compactor>(coordinator->context_, coordinator->metrics_);
   coordinator->server_->Start();
   if (coordinator->options_.calibration.has_value()) {
     coordinator->bases_ =
@@ -82,6 +84,7 @@ StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const Env& env,
                                                     coordinator->membership_,
                                                     coordinator->queue_,
                                                     *coordinator->housekeeper_,
+                                                    *coordinator->compactor_,
                                                     coordinator->bases_.get(),
                                                     coordinator->board_,
                                                     coordinator->metrics_);
@@ -100,6 +103,7 @@ Coordinator::Coordinator(const Env& env, Options options, std::unique_ptr<StateS
 Coordinator::~Coordinator() {
   control_.reset();  // while members can still be heard
   bases_.reset();
+  compactor_.reset();
   if (housekeeper_ != nullptr) {
     housekeeper_->Stop();  // answers who still asks it
   }

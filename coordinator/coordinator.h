@@ -62,6 +62,7 @@ class Coordinator {
   Membership membership_;
   std::unique_ptr<Hooks> hooks_;
   std::unique_ptr<Housekeeper> housekeeper_;
+  std::unique_ptr<Compactor> compactor_;
   std::unique_ptr<EventPublisher> publisher_;  // null: not asked for
   std::unique_ptr<BaseWatcher> bases_;         // null without calibration
   std::unique_ptr<rpc::Server> server_;

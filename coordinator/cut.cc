@@ -186,6 +186,7 @@ Status Cut::Write() {
   request.set_version(plan_.version.value());
   request.set_row_limit(context_.options.gate.row_limit);
   request.set_serving_values(context_.options.serving_values);
+  request.set_zstd(context_.options.zstd);
   FRESHET_ASSIGN_OR_RETURN(
       auto written,
       CallAll<proto::WriteCutResponse>(

@@ -86,6 +86,14 @@ void CoordinatorMetrics::CountFailedCut(const std::string& step, const std::stri
       .Increment();
 }
 
+void CoordinatorMetrics::CountCompaction(const Status& status) {
+  metrics_
+      .Counter("freshet_coordinator_compactions_total",
+               "Times that deltas were rolled up into a base, by how it ended",
+               {{"code", absl::StatusCodeToString(status.code())}})
+      .Increment();
+}
+
 void CoordinatorMetrics::CountRewind(const std::string& reason) {
   metrics_
       .Counter("freshet_coordinator_rewinds_total",

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common/metrics/metrics.h"
+#include "common/status.h"
 #include "proto/control.pb.h"
 
 namespace freshet::coordinator {
@@ -16,6 +17,7 @@ class CoordinatorMetrics {
   void SetScores(const proto::VersionMetrics& metrics);
   // `step`: where it failed; `code`: of the Status.
   void CountFailedCut(const std::string& step, const std::string& code);
+  void CountCompaction(const Status& status);
   void CountRejected();
   void CountRewind(const std::string& reason);
   void CountFailedRecovery();

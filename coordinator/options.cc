@@ -71,6 +71,7 @@ StatusOr<Options> MakeOptions(const ClusterConfig& cluster, const JobConfig& job
       .base_growth = settings.base_growth,
       .final_base = settings.final_base,
       .serving_values = settings.serving_values,
+      .zstd = settings.zstd,
       .retention = {.keep_versions = settings.keep_versions, .keep_for_ms = settings.keep_for_ms},
       .gate = settings.gate,
       .early_stopping = job.training.early_stopping,

@@ -33,6 +33,7 @@ struct Options {
   double base_growth = 1.0;
   bool final_base = false;
   proto::ServingValues serving_values = proto::AS_STORED;
+  bool zstd = false;  // part files are compressed
   Retention retention;
   GateRules gate;
   std::optional<EarlyStoppingSettings> early_stopping;

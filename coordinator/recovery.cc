@@ -51,6 +51,14 @@ void ChainSize::Add(const proto::Manifest& manifest) {
   }
 }
 
+ChainSize SizeOf(const std::vector<proto::Manifest>& chain) {
+  ChainSize size;
+  for (const proto::Manifest& manifest : chain) {
+    size.Add(manifest);
+  }
+  return size;
+}
+
 StatusOr<Epoch> BeginEpoch(const Context& context, uint64_t largest_spoken_of) {
   FRESHET_ASSIGN_OR_RETURN(const Epoch stored, context.store.LastEpoch());
   FRESHET_ASSIGN_OR_RETURN(const uint64_t in_log, EpochOfLog(context.log));
@@ -136,9 +144,7 @@ StatusOr<Restored> Recovery::Read(VersionId version) const {
   }
   FRESHET_ASSIGN_OR_RETURN(restored.head, context_.log.ReadManifest(version));
   FRESHET_ASSIGN_OR_RETURN(const auto chain, context_.log.Chain(version));
-  for (const proto::Manifest& manifest : chain) {
-    restored.chain.Add(manifest);
-  }
+  restored.chain = SizeOf(chain);
   return restored;
 }
 

@@ -21,6 +21,8 @@ struct ChainSize {
   void Add(const proto::Manifest& manifest);
 };
 
+ChainSize SizeOf(const std::vector<proto::Manifest>& chain);
+
 // The newest version, as a session begins with it.
 struct Restored {
   proto::Manifest head;  // its number is 0 if the log is empty

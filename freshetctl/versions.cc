@@ -93,16 +93,21 @@ Table VersionTable() {
 }
 
 // A line of JSON for `versions list --json`, with sums in place of the parts.
-std::string JsonRow(const proto::Manifest& manifest, bool is_newest, bool is_pinned) {
+std::string JsonRow(const proto::Manifest& manifest,
+                    bool is_newest,
+                    bool is_pinned,
+                    bool has_base) {
   const Totals totals = TotalsOf(manifest);
   return fmt::format(
-      R"({{"version":{},"parent":{},"kind":"{}","newest":{},"pinned":{},"verdict":"{}",)"
+      R"({{"version":{},"parent":{},"kind":"{}","has_base":{},)"
+      R"("newest":{},"pinned":{},"verdict":"{}",)"
       R"("epoch":{},"created_unix_ms":{},)"
       R"("rows":{},"tombstones":{},"bytes":{},"parts":{},"event_time_watermark_ms":{},)"
       R"("metrics":{}}})",
       manifest.version(),
       manifest.parent(),
       proto::Manifest::Kind_Name(manifest.kind()),
+      has_base,
       is_newest,
       is_pinned,
       proto::GateState::Verdict_Name(manifest.gate().verdict()),
@@ -116,11 +121,14 @@ std::string JsonRow(const proto::Manifest& manifest, bool is_newest, bool is_pin
       ToJson(manifest.metrics()));
 }
 
-// "rejected; pinned: before the campaign"
-std::string NoteOf(const proto::Manifest& manifest, const std::map<VersionId, std::string>& pins) {
-  std::string note;
+// "base beside it; rejected by the gate; pinned: before the campaign"
+std::string NoteOf(const proto::Manifest& manifest,
+                   bool has_base,
+                   const std::map<VersionId, std::string>& pins) {
+  std::string note = has_base ? "base beside it" : "";
   if (manifest.gate().verdict() == proto::GateState::REJECTED) {
-    note = "rejected by the gate";
+    note += note.empty() ? "" : "; ";
+    note += "rejected by the gate";
   }
   if (const auto pin = pins.find(VersionId(manifest.version())); pin != pins.end()) {
     note += note.empty() ? "pinned" : "; pinned";
@@ -137,6 +145,17 @@ Status CheckParts(FileSystem& files, const VersionLog& log, const proto::Manifes
             .status());
   }
   return absl::OkStatus();
+}
+
+// The delta that a version was before it got a base, which followers read; and that base.
+Status CheckBothForms(FileSystem& files, const VersionLog& log, VersionId version) {
+  FRESHET_ASSIGN_OR_RETURN(const proto::Manifest manifest, log.ReadManifest(version));
+  const StatusOr<proto::Manifest> base = log.ReadBase(version);
+  if (absl::IsNotFound(base.status())) {
+    return absl::OkStatus();
+  }
+  FRESHET_RETURN_IF_ERROR(base.status());
+  return CheckParts(files, log, manifest);
 }
 
 void PrintSummary(const Context& context, const proto::Manifest& manifest) {
@@ -255,8 +274,10 @@ Outcome ListVersions(const Context& context,
       table.Add(std::move(cells));
       continue;
     }
-    json += (json.empty() ? "" : ",\n ") + JsonRow(*manifest, is_newest, pins.contains(version));
-    table.Add(Row(context, *manifest, is_newest, NoteOf(*manifest, pins)));
+    const bool has_base = log.ReadBase(version).ok();
+    json += (json.empty() ? "" : ",\n ") +
+            JsonRow(*manifest, is_newest, pins.contains(version), has_base);
+    table.Add(Row(context, *manifest, is_newest, NoteOf(*manifest, has_base, pins)));
   }
   if (options.json) {
     context.out << "[" << json << "]\n";
@@ -334,6 +355,7 @@ Outcome VerifyAllVersions(const Context& context, const std::string& log_directo
       status = Annotate(found[link],
                         link == version ? "" : fmt::format("needs version {}", link.value()));
     }
+    status.Update(status.ok() ? CheckBothForms(context.env.files, log, version) : status);
     damaged += status.ok() ? 0 : 1;
     context.out << fmt::format(
         "{}  {}\n", version.value(), status.ok() ? "whole" : "DAMAGED  " + MessageOf(status));

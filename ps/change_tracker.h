@@ -48,6 +48,11 @@ class ChangeTracker {
     in_cut_.Clear(slot);
   }
 
+  // Since the last flip.
+  const Keys& deleted() const { return deleted_; }
+
+  void ForgetDeleted() { deleted_ = {}; }
+
   // The key has no row any more.
   void MarkDeleted(Key key) { deleted_.insert(key); }
 

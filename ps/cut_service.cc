@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "common/rpc/typed.h"
-#include "ps/cut_columns.h"
+#include "common/version_log/sort_columns.h"
+#include "ps/bad_rows.h"
 #include "ps/storage.h"
 
 namespace freshet::ps {
@@ -18,6 +19,7 @@ struct CutService::PartCollector {
   uint64_t version = 0;
   float row_limit = 0.0F;
   proto::ServingValues serving_values = proto::AS_STORED;
+  bool zstd = false;
   std::chrono::nanoseconds start;
   rpc::Responder respond;
 
@@ -129,6 +131,7 @@ void CutService::WriteCut(const proto::WriteCutRequest& request, rpc::Responder 
   collector->version = request.version();
   collector->row_limit = request.row_limit();
   collector->serving_values = request.serving_values();
+  collector->zstd = request.zstd();
   collector->start = clock_.Monotonic();
   collector->respond = std::move(respond);
   collector->remaining = owners_.size();
@@ -215,7 +218,10 @@ StatusOr<proto::PartFile> CutService::WritePartFile(const PartCollector& collect
       proto::PartFile part,
       WritePart(files_, log_.VersionDirectory(VersionId(collector.version)), name, contents));
   part.set_bad_rows(CountBadRows(contents, collector.row_limit));
-  part.set_server(collector.session->ownership().server());
+  const Ownership& ownership = collector.session->ownership();
+  part.set_server(ownership.server());
+  part.set_first_partition(ownership.first_partition());
+  part.set_end_partition(ownership.end_partition());
   metrics_.cut_rows.Increment(static_cast<double>(part.rows()));
   metrics_.cut_tombstones.Increment(static_cast<double>(part.tombstones()));
   metrics_.cut_bytes.Increment(static_cast<double>(part.bytes()));
@@ -223,12 +229,13 @@ StatusOr<proto::PartFile> CutService::WritePartFile(const PartCollector& collect
   return part;
 }
 
-// "part-1-0.safetensors", the further ones "part-1-0-1.safetensors" and so on.
+// "part-1-0.safetensors", the further ones "part-1-0-1.safetensors" and so on; or with ".zst".
 std::string CutService::PartName(const PartCollector& collector, uint32_t thread, size_t number) {
-  return fmt::format("part-{}-{}{}.safetensors",
+  return fmt::format("part-{}-{}{}.safetensors{}",
                      collector.session->ownership().server(),
                      thread,
-                     number == 0 ? "" : fmt::format("-{}", number));
+                     number == 0 ? "" : fmt::format("-{}", number),
+                     collector.zstd ? ".zst" : "");
 }
 
 void CutService::FinishShard(PartCollector& collector) {
@@ -271,8 +278,9 @@ void CutService::EndCut(const proto::EndCutRequest& request, rpc::Responder resp
   FanOutToAll(
       owners_,
       (*found)->epoch(),
-      [committed = request.committed()](Shard& shard, size_t) {
-        shard.EndCut(committed);
+      [committed = request.committed(), version = VersionId(request.version())](Shard& shard,
+                                                                                size_t) {
+        shard.EndCut(committed ? std::optional(version) : std::nullopt);
         return absl::OkStatus();
       },
       [respond = std::move(respond)](const Status& status) mutable {

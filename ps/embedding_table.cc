@@ -369,6 +369,30 @@ Status EmbeddingTable::Load(const EmbeddingRows& rows,
   return admission_ ? admission_->Load(rows, owns) : absl::OkStatus();
 }
 
+void EmbeddingTable::AddChanged(TouchedKeys::Keys* keys) const {
+  FRESHET_CHECK(!in_cut_ && cold_ == nullptr);
+  index_.ForEach(0, UINT64_MAX, [&](Key key, RowSlot slot) {
+    if (changes_.IsDirty(slot) && !(Mutant("ps_rewinds_too_little") && key % 16 == 0)) {
+      keys->insert(key);
+    }
+  });
+  keys->insert(changes_.deleted().begin(), changes_.deleted().end());
+}
+
+void EmbeddingTable::TakeAway(const TouchedKeys::Keys& keys) {
+  for (const Key key : keys) {
+    if (const RowSlot slot = index_.Find(key); slot != kNoRow) {
+      FreeSlot(key, slot);
+    }
+  }
+  changes_.ForgetDeleted();
+  dirty_keys_ = {};
+  clock_ = {};
+  if (has_rules_) {
+    admission_.emplace(rules_, share_.partitions);
+  }
+}
+
 Status EmbeddingTable::Blend(const EmbeddingRows& rows,
                              std::span<const uint32_t> picked,
                              float weight,

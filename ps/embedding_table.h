@@ -13,6 +13,7 @@
 #include "common/key.h"
 #include "common/status.h"
 #include "common/version_log/part_file.h"
+#include "common/version_log/version_path.h"
 #include "proto/model.pb.h"
 #include "ps/change_tracker.h"
 #include "ps/dirty_keys.h"
@@ -182,6 +183,15 @@ class EmbeddingTable {
 
   // Not committed: the rows and tombstones of the cut go into the next one.
   void EndCut(bool committed);
+
+  // The keys of all rows that changed, came or went since the last cut that was committed, or since
+  // the rows were loaded. No cut is under way, and there is no store.
+  void AddChanged(TouchedKeys::Keys* keys) const;
+
+  // Takes the rows of these keys away, among which are all that AddChanged tells, and everything
+  // that is known of keys without a row. The table is clean then; Load follows, of each part of a
+  // version, for these keys.
+  void TakeAway(const TouchedKeys::Keys& keys);
 
   // So many rows are about to be loaded, as far as one can tell. Only while the table is empty.
   void Reserve(size_t rows) { index_.Reserve(rows); }

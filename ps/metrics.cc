@@ -51,6 +51,8 @@ PsMetrics::PsMetrics()
           metrics_.Histogram("freshet_ps_restore_seconds", "Loading a version", LatencyBuckets())),
       restores_failed(
           metrics_.Counter("freshet_ps_restores_failed_total", "Restores that did not end well")),
+      rewinds(metrics_.Counter("freshet_ps_rewinds_total",
+                               "Restores that loaded no more than the rows that had changed")),
       epoch(metrics_.Gauge("freshet_ps_epoch", "The epoch that the server is in")) {}
 
 void PsMetrics::CountRefusedPush(const Status& status) {

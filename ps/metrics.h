@@ -58,6 +58,7 @@ class PsMetrics {
   prometheus::Histogram& cut_write_seconds;
   prometheus::Histogram& restore_seconds;
   prometheus::Counter& restores_failed;
+  prometheus::Counter& rewinds;
   prometheus::Gauge& epoch;
 };
 

@@ -29,6 +29,11 @@ class Ownership {
 
   uint32_t owner_threads() const { return owner_threads_; }
 
+  // Of its partitions, which are [first, end).
+  uint32_t first_partition() const { return first_; }
+
+  uint32_t end_partition() const { return end_; }
+
   bool OwnsPartition(PartitionId partition) const {
     return partition.value() >= first_ && partition.value() < end_;
   }
@@ -48,6 +53,8 @@ class Ownership {
 
   // Dense variables lie with owner thread 0.
   bool OwnsDense(uint32_t variable) const { return partitions_.ServerOfDense(variable) == server_; }
+
+  friend bool operator==(const Ownership&, const Ownership&) = default;
 
  private:
   PartitionMap partitions_;

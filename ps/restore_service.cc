@@ -2,10 +2,14 @@
 
 #include <spdlog/logger.h>
 
+#include <atomic>
+#include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "common/rpc/typed.h"
+#include "common/version_log/version_path.h"
 #include "ps/log.h"
 #include "ps/model_check.h"
 
@@ -60,6 +64,16 @@ StatusOr<std::shared_ptr<const proto::ModelSpec>> ModelOf(const VersionLog& log,
   FRESHET_RETURN_IF_ERROR(
       Annotate(CheckModel(*model), fmt::format("the model of version {}", chain.back().version())));
   return std::shared_ptr<const proto::ModelSpec>(std::move(model));
+}
+
+// False: the part holds nothing of this server's.
+bool MayConcern(const Ownership& ownership,
+                const proto::Manifest& manifest,
+                const proto::PartFile& part) {
+  const bool any = part.end_partition() == 0 || part.dense_variables() > 0 ||
+                   manifest.partition_count() != ownership.partitions().partition_count();
+  return any || (part.first_partition() < ownership.end_partition() &&
+                 ownership.first_partition() < part.end_partition());
 }
 
 }  // namespace
@@ -137,33 +151,113 @@ Status RestoreService::Load(const std::shared_ptr<Session>& session,
   // A closed session must not clear the rows of a later one. Not after this either: the later one's
   // restore runs on this thread, behind this one.
   FRESHET_RETURN_IF_ERROR(session->CheckNotClosed());
-  FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
-    shard.Clear(session->epoch(), session->ownership());
-    return absl::OkStatus();
-  }));
-  if (store_ != nullptr) {
-    FRESHET_RETURN_IF_ERROR(store_->ReplaceIfBroken());
-  }
   const VersionId version(request.version());
-  const VersionLog log(files_, request.log_dir().empty() ? log_.directory() : request.log_dir());
+  const bool own_log = request.log_dir().empty();
+  const VersionLog log(files_, own_log ? log_.directory() : request.log_dir());
   std::shared_ptr<const proto::ModelSpec> model;
   if (version.value() != 0) {
     FRESHET_ASSIGN_OR_RETURN(model, ModelOf(log, version));
   }
-  if (model != nullptr) {
-    FRESHET_RETURN_IF_ERROR(LoadParts(*session, *model, log, version));
+  const bool plain = own_log && request.base_version() == 0;
+  bool loaded = false;
+  if (plain && model != nullptr && FitsHeld(*session, *model)) {
+    FRESHET_ASSIGN_OR_RETURN(loaded, Rewind(*session, *model, version));
+  }
+  if (!loaded) {
+    held_.reset();
+    FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
+      shard.Clear(session->epoch(), session->ownership());
+      return absl::OkStatus();
+    }));
+    if (store_ != nullptr) {
+      FRESHET_RETURN_IF_ERROR(store_->ReplaceIfBroken());
+    }
+    if (model != nullptr) {
+      FRESHET_RETURN_IF_ERROR(LoadAll(*session, *model, log, version));
+    }
   }
   if (model != nullptr && request.base_version() != 0) {
     FRESHET_RETURN_IF_ERROR(Blend(*session, request));
   }
+  FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
+    shard.LoadedAll(plain ? version : VersionId(0));
+    return absl::OkStatus();
+  }));
+  held_ = session;
   session->Open(std::move(model));
   return session->CheckNotClosed();
 }
 
-Status RestoreService::LoadParts(const Session& session,
-                                 const proto::ModelSpec& model,
-                                 const VersionLog& log,
-                                 VersionId version) {
+StatusOr<std::optional<std::vector<proto::Manifest>>> RestoreService::KeepRows(
+    const Session& session, VersionId version) {
+  std::mutex mutex;
+  std::set<VersionId> kept;
+  FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
+    const VersionId of_shard = shard.Keep(session.epoch());
+    const std::lock_guard lock(mutex);
+    kept.insert(of_shard);
+    return absl::OkStatus();
+  }));
+  if (kept.size() != 1 || kept.begin()->value() == 0) {
+    return std::nullopt;
+  }
+  auto deltas = DeltasBetween(log_, *kept.begin(), version);
+  // What is damaged may lie on the way only: loading the version will tell.
+  return deltas.ok() ? *std::move(deltas) : std::nullopt;
+}
+
+bool RestoreService::FitsHeld(const Session& session, const proto::ModelSpec& model) const {
+  if (held_ == nullptr || !(held_->ownership() == session.ownership())) {
+    return false;
+  }
+  const auto held = held_->model();
+  return held.ok() && CheckSameModel(**held, model).ok();
+}
+
+StatusOr<bool> RestoreService::Rewind(const Session& session,
+                                      const proto::ModelSpec& model,
+                                      VersionId version) {
+  FRESHET_ASSIGN_OR_RETURN(const auto deltas, KeepRows(session, version));
+  if (!deltas) {
+    return false;
+  }
+  for (const proto::Manifest& delta : *deltas) {
+    const std::string folder = log_.VersionDirectory(VersionId(delta.version()));
+    for (const proto::PartFile& part : delta.parts()) {
+      if (!MayConcern(session.ownership(), delta, part)) {
+        continue;
+      }
+      const auto keys = ReadPart(files_, folder, part, PartColumns::kKeys);
+      if (!keys.ok()) {
+        return false;
+      }
+      FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&keys](Shard& shard) {
+        shard.Touch(*keys);
+        return absl::OkStatus();
+      }));
+    }
+  }
+  // Until here a later restore would find everything as it was.
+  FRESHET_RETURN_IF_ERROR(session.CheckNotClosed());
+  held_.reset();
+  std::atomic<size_t> touched = 0;
+  FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
+    touched += shard.TakeAway(model);
+    return absl::OkStatus();
+  }));
+  FRESHET_RETURN_IF_ERROR(LoadParts(session, log_, version));
+  metrics_.rewinds.Increment();
+  Log().info("rewound epoch={} version={} touched={}",
+             session.epoch().value(),
+             version.value(),
+             touched.load());
+  return true;
+}
+
+Status RestoreService::LoadAll(const Session& session,
+                               const proto::ModelSpec& model,
+                               const VersionLog& log,
+                               VersionId version) {
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&model](Shard& shard) {
     shard.Declare(model);
     return absl::OkStatus();
@@ -174,6 +268,10 @@ Status RestoreService::LoadParts(const Session& session,
                   (uint64_t{session.ownership().partitions().server_count()} * owners_.size()));
     return absl::OkStatus();
   }));
+  return LoadParts(session, log, version);
+}
+
+Status RestoreService::LoadParts(const Session& session, const VersionLog& log, VersionId version) {
   const auto load_part = [&](const proto::Manifest& manifest, const PartContents& contents) {
     if (Status closed = session.CheckNotClosed(); !closed.ok()) {
       return closed;
@@ -182,7 +280,14 @@ Status RestoreService::LoadParts(const Session& session,
         RunOnAllAndWait(owners_, [&contents](Shard& shard) { return shard.Load(contents); }),
         fmt::format("version {}", manifest.version()));
   };
-  return ForEachPart(files_, log, version, PartColumns::kAll, load_part);
+  return ForEachPart(files_,
+                     log,
+                     version,
+                     PartColumns::kAll,
+                     load_part,
+                     [&](const proto::Manifest& manifest, const proto::PartFile& part) {
+                       return MayConcern(session.ownership(), manifest, part);
+                     });
 }
 
 Status RestoreService::Blend(const Session& session, const proto::RestoreRequest& request) {
@@ -196,7 +301,14 @@ Status RestoreService::Blend(const Session& session, const proto::RestoreRequest
                         [&](Shard& shard) { return shard.Blend(contents, request.base_weight()); }),
         fmt::format("version {} of {}", manifest.version(), log.directory()));
   };
-  return ForEachPart(files_, log, VersionId(request.base_version()), PartColumns::kAll, blend_part);
+  return ForEachPart(files_,
+                     log,
+                     VersionId(request.base_version()),
+                     PartColumns::kAll,
+                     blend_part,
+                     [&](const proto::Manifest& manifest, const proto::PartFile& part) {
+                       return MayConcern(session.ownership(), manifest, part);
+                     });
 }
 
 }  // namespace freshet::ps

@@ -1,5 +1,7 @@
 #pragma once
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "common/env/clock.h"
 #include "common/env/file_system.h"
@@ -16,7 +18,8 @@
 namespace freshet::ps {
 
 // Answers restores: begins the epoch at once, so that the one before is refused, then loads the
-// version on a thread of its own. A later restore overtakes: the earlier one stops at the next
+// version on a thread of its own: all of it, or only the rows that may differ from those that are
+// there. A later restore overtakes: the earlier one stops at the next
 // part. Thread-safety: any thread. What is passed to the constructor outlives the service; the
 // owner threads still run while the destructor waits for a restore under way.
 class RestoreService {
@@ -39,10 +42,19 @@ class RestoreService {
            const proto::RestoreRequest& request,
            rpc::Responder respond);
   Status Load(const std::shared_ptr<Session>& session, const proto::RestoreRequest& request);
-  Status LoadParts(const Session& session,
-                   const proto::ModelSpec& model,
-                   const VersionLog& log,
-                   VersionId version);
+  // Goes to another version of our log by loading no more than what may differ. False: that cannot
+  // be told, or nothing is there to begin with; the rows are to be cleared.
+  StatusOr<bool> Rewind(const Session& session, const proto::ModelSpec& model, VersionId version);
+  // Whether the tables that are there are those that the session needs.
+  bool FitsHeld(const Session& session, const proto::ModelSpec& model) const;
+  // The deltas whose rows may differ, if the owner threads can keep the rest.
+  StatusOr<std::optional<std::vector<proto::Manifest>>> KeepRows(const Session& session,
+                                                                 VersionId version);
+  Status LoadAll(const Session& session,
+                 const proto::ModelSpec& model,
+                 const VersionLog& log,
+                 VersionId version);
+  Status LoadParts(const Session& session, const VersionLog& log, VersionId version);
   // Mixes a base into what was loaded.
   Status Blend(const Session& session, const proto::RestoreRequest& request);
 
@@ -53,6 +65,8 @@ class RestoreService {
   const Clock& clock_;
   FileSystem& files_;
   const VersionLog log_;
+  // The restoring thread's: whose rows the owner threads have, whole; null: nobody's.
+  std::shared_ptr<const Session> held_;
   TaskThread restorer_;
 };
 

@@ -21,7 +21,9 @@ auto FindByName(Tables& tables, const std::string& name) {
 }  // namespace
 
 void Shard::Clear(Epoch epoch, const Ownership& ownership) {
-  EndCut(false);
+  EndCut(std::nullopt);
+  clean_version_ = VersionId(0);
+  touched_.reset();
   evicted_before_ = CountEvicted();
   embeddings_.clear();
   dense_.clear();
@@ -30,6 +32,34 @@ void Shard::Clear(Epoch epoch, const Ownership& ownership) {
   failed_ = absl::OkStatus();
   epoch_ = epoch;
   ownership_ = ownership;
+}
+
+VersionId Shard::Keep(Epoch epoch) {
+  EndCut(std::nullopt);
+  epoch_ = epoch;
+  touched_.emplace();
+  const bool usable = failed_.ok() && storage_.store == nullptr;
+  return usable ? clean_version_ : VersionId(0);
+}
+
+void Shard::Touch(const PartContents& part) {
+  touched_->Add(part, [this](Key key) { return OwnsKey(key); });
+}
+
+size_t Shard::TakeAway(const proto::ModelSpec& model) {
+  clean_version_ = VersionId(0);
+  for (const auto& table : embeddings_) {
+    TouchedKeys::Keys& keys = touched_->of(table->name());
+    table->AddChanged(&keys);
+    table->TakeAway(keys);
+  }
+  MakeDense(model);
+  return touched_->size();
+}
+
+void Shard::LoadedAll(VersionId version) {
+  clean_version_ = version;
+  touched_.reset();
 }
 
 Status Shard::CheckEpoch(Epoch epoch) const {
@@ -52,6 +82,11 @@ void Shard::Declare(const proto::ModelSpec& model) {
   for (const proto::EmbeddingVariable& variable : model.embedding_variables()) {
     embeddings_.push_back(std::make_unique<EmbeddingTable>(variable, share, storage_.store));
   }
+  MakeDense(model);
+}
+
+void Shard::MakeDense(const proto::ModelSpec& model) {
+  dense_.clear();
   for (int i = 0; i < model.dense_variables_size(); ++i) {
     const bool owned = thread_ == 0 && ownership_->OwnsDense(static_cast<uint32_t>(i));
     dense_.push_back(owned ? std::make_unique<DenseTable>(model.dense_variables(i)) : nullptr);
@@ -122,10 +157,15 @@ StatusOr<EmbeddingTable*> Shard::TableOf(const EmbeddingRows& rows) {
   return &table;
 }
 
+bool Shard::Wants(Key key, const TouchedKeys::Keys* touched) const {
+  return OwnsKey(key) && (touched == nullptr || touched->contains(key));
+}
+
 std::vector<uint32_t> Shard::OwnRows(const EmbeddingRows& rows) const {
+  const TouchedKeys::Keys* const touched = touched_ ? touched_->Find(rows.variable) : nullptr;
   std::vector<uint32_t> own;
   for (uint32_t i = 0; i < rows.keys.size(); ++i) {
-    if (OwnsKey(rows.keys[i])) {
+    if (Wants(rows.keys[i], touched)) {
       own.push_back(i);
     }
   }
@@ -134,11 +174,12 @@ std::vector<uint32_t> Shard::OwnRows(const EmbeddingRows& rows) const {
 
 Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
   FRESHET_ASSIGN_OR_RETURN(EmbeddingTable* const table, TableOf(rows));
+  const TouchedKeys::Keys* const touched = touched_ ? touched_->Find(rows.variable) : nullptr;
   std::vector<Key> tombstones;
-  std::copy_if(rows.tombstones.begin(),
-               rows.tombstones.end(),
-               std::back_inserter(tombstones),
-               [this](Key key) { return OwnsKey(key); });
+  std::copy_if(
+      rows.tombstones.begin(), rows.tombstones.end(), std::back_inserter(tombstones), [&](Key key) {
+        return Wants(key, touched);
+      });
   return table->Load(
       rows,
       OwnRows(rows),

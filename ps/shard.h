@@ -48,6 +48,17 @@ class Shard {
   // Throws everything away and begins an epoch.
   void Clear(Epoch epoch, const Ownership& ownership);
 
+  // Going to another version without loading all of it, where its model is the one that the tables
+  // have: Keep, Touch, TakeAway, Load of all parts of that version, and LoadedAll as after any
+  // load. Begins an epoch with everything as it is, but for a cut under way, which is given up.
+  // Returns the version that all rows are of which are not marked as changed; 0: of none, and Clear
+  // must follow.
+  VersionId Keep(Epoch epoch);
+  // The rows of a part's keys may differ between that version and the one to come.
+  void Touch(const PartContents& part);
+  // Takes away what may differ, and what was changed. Returns how many keys that is.
+  size_t TakeAway(const proto::ModelSpec& model);
+
   // Work that was meant for another epoch is refused; Aborted says so. So is all work after Fail.
   Status CheckEpoch(Epoch epoch) const;
 
@@ -73,11 +84,13 @@ class Shard {
   // Loads what this shard owns of a part; keys of others are skipped. DataLoss if the part does not
   // fit the model. The model is declared.
   Status Load(const PartContents& contents);
+  // All parts have been loaded.
+  void LoadedAll(VersionId version);
   // Mixes what this shard owns of a part of a base into what it has: `weight` of the part's values
   // where both have a row or variable; state stays. A row that only the part has is loaded.
   Status Blend(const PartContents& contents, float weight);
 
-  // A cut: flip, copy in slices, end.
+  // A cut: flip, copy in slices, end; `committed`: as that version.
   CutSize BeginCut(bool full);
   void StartCopy(TakePiece take);
   // Said of each piece but the last: copying does not run ahead of writing by more than two.
@@ -85,7 +98,7 @@ class Shard {
   // A slice of work that can wait: brings rows down to disk if they take more memory than they may;
   // copies some rows if StartCopy asked for it; else gives memory back. True: call again.
   bool WorkBetween();
-  void EndCut(bool committed);
+  void EndCut(std::optional<VersionId> committed);
 
   std::vector<proto::VariableStats> Stats() const;
 
@@ -105,6 +118,8 @@ class Shard {
 
  private:
   StatusOr<EmbeddingTable*> TableOf(const EmbeddingRows& rows);
+  void MakeDense(const proto::ModelSpec& model);
+  bool Wants(Key key, const TouchedKeys::Keys* touched) const;
   std::vector<uint32_t> OwnRows(const EmbeddingRows& rows) const;
   Status LoadEmbedding(const EmbeddingRows& rows);
   Status LoadDense(const DenseTensor& tensor);
@@ -130,6 +145,8 @@ class Shard {
   Epoch epoch_;
   Status failed_;
   std::optional<Ownership> ownership_;
+  VersionId clean_version_;             // of all rows that are not marked as changed; 0: of none
+  std::optional<TouchedKeys> touched_;  // from Keep to LoadedAll: the keys that are loaded
   std::vector<std::unique_ptr<EmbeddingTable>> embeddings_;
   std::vector<std::unique_ptr<DenseTable>> dense_;  // null: another shard's
   EvictedRows evicted_before_;                      // by tables of earlier epochs

@@ -91,15 +91,16 @@ CutPiece Shard::TakeLastPiece() {
   return piece;
 }
 
-void Shard::EndCut(bool committed) {
+void Shard::EndCut(std::optional<VersionId> committed) {
   for (const auto& table : embeddings_) {
-    table->EndCut(committed);
+    table->EndCut(committed.has_value());
   }
   for (const auto& table : dense_) {
     if (table != nullptr) {
-      table->EndCut(committed);
+      table->EndCut(committed.has_value());
     }
   }
+  clean_version_ = committed.value_or(clean_version_);
   GiveUpCopy(Aborted("the cut ended before it was copied"));
 }
 

@@ -4,13 +4,28 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <future>
 #include <memory>
 #include <utility>
+
+#include "serving/version_patch.h"
 
 namespace freshet::serving {
 namespace {
 
 constexpr std::chrono::seconds kRetryAfter(1);
+// Of the rows of a version, the part that it pays to change one by one.
+constexpr uint64_t kMostTouched = 2;
+
+uint64_t RowsOf(const std::vector<proto::Manifest>& manifests) {
+  uint64_t rows = 0;
+  for (const proto::Manifest& manifest : manifests) {
+    for (const proto::PartFile& part : manifest.parts()) {
+      rows += part.rows() + part.tombstones();
+    }
+  }
+  return rows;
+}
 
 spdlog::logger& Log() {
   static const std::shared_ptr<spdlog::logger> logger = spdlog::default_logger()->clone("follower");
@@ -242,8 +257,20 @@ StatusOr<proto::Manifest> LogFollower::Manifest(VersionId version) {
   return manifest;
 }
 
+// A delta that has become a base since. What cannot be read of it is not needed: the delta is
+// there.
+std::optional<LogFollower::Rolled> LogFollower::BaseOf(VersionId version, size_t after) const {
+  StatusOr<proto::Manifest> base = log_.ReadBase(version);
+  if (!base.ok()) {
+    return std::nullopt;
+  }
+  base->clear_workers();
+  return Rolled{.after = after, .manifest = *std::move(base)};
+}
+
 StatusOr<LogFollower::Plan> LogFollower::MakePlan(VersionId version) {
   Plan plan;
+  std::optional<Rolled> base;  // the newest
   // Ends: the log refuses a manifest whose parent is not smaller than itself.
   for (VersionId next = version; next.value() != 0;) {
     // What is served never goes back: a chain that would pass through a version before the present
@@ -253,7 +280,13 @@ StatusOr<LogFollower::Plan> LogFollower::MakePlan(VersionId version) {
       std::reverse(plan.chain.begin(), plan.chain.end());
       return plan;
     }
+    if (base.has_value() && (content_.value() == 0 || next < content_)) {
+      break;  // it does not come any more
+    }
     StatusOr<proto::Manifest> manifest = Manifest(next);
+    if (!manifest.ok() && base.has_value()) {
+      break;
+    }
     if (!manifest.ok()) {
       return next == version
                  ? manifest.status()
@@ -262,10 +295,17 @@ StatusOr<LogFollower::Plan> LogFollower::MakePlan(VersionId version) {
     if (next == version) {
       plan.head = *manifest;
     }
+    if (!base.has_value() && manifest->kind() == proto::Manifest::DELTA) {
+      base = BaseOf(next, plan.chain.size());
+    }
     next = VersionId(manifest->kind() == proto::Manifest::BASE ? 0 : manifest->parent());
     if (manifest->kind() != proto::Manifest::ROLLBACK) {
       plan.chain.push_back(*std::move(manifest));
     }
+  }
+  if (base.has_value()) {
+    plan.chain.resize(base->after);
+    plan.chain.push_back(std::move(base->manifest));
   }
   std::reverse(plan.chain.begin(), plan.chain.end());
   plan.reload = true;
@@ -275,7 +315,10 @@ StatusOr<LogFollower::Plan> LogFollower::MakePlan(VersionId version) {
 Status LogFollower::TryToServe(VersionId version) {
   FRESHET_ASSIGN_OR_RETURN(const Plan plan, MakePlan(version));
   if (plan.reload) {
-    FRESHET_RETURN_IF_ERROR(Load(plan));
+    FRESHET_ASSIGN_OR_RETURN(const bool patched, Patch(plan));
+    if (!patched) {
+      FRESHET_RETURN_IF_ERROR(Load(plan));
+    }
   } else {
     for (const proto::Manifest& manifest : plan.chain) {
       FRESHET_RETURN_IF_ERROR(ApplyDelta(manifest));
@@ -341,6 +384,44 @@ void LogFollower::Relabel(const proto::Manifest& head) {
   Served(head, began);
 }
 
+VersionFacts LogFollower::FactsOfPlan(const Plan& plan) {
+  const proto::Manifest& last = plan.chain.back();
+  VersionFacts facts = FactsOf(last);
+  if (plan.head.version() != last.version()) {
+    facts.version = VersionId(plan.head.version());
+    facts.restores = VersionId(last.version());
+    facts.created_unix_ms = plan.head.created_unix_ms();
+  }
+  return facts;
+}
+
+Status LogFollower::ForEachPartOf(const Plan& plan,
+                                  const Weights& weights,
+                                  const std::function<void(const PartContents&)>& use) {
+  std::vector<std::pair<const proto::Manifest*, const proto::PartFile*>> parts;
+  for (const proto::Manifest& manifest : plan.chain) {
+    for (const proto::PartFile& part : manifest.parts()) {
+      parts.emplace_back(&manifest, &part);
+    }
+  }
+  const auto read = [&](size_t i) {
+    return std::async(std::launch::async,
+                      [&, i] { return ReadFitting(*parts[i].first, *parts[i].second, weights); });
+  };
+  std::future<StatusOr<PartContents>> next;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const StatusOr<PartContents> contents = i == 0 ? read(0).get() : next.get();
+    if (!contents.ok()) {
+      return contents.status();
+    }
+    if (i + 1 < parts.size()) {
+      next = read(i + 1);
+    }
+    use(*contents);
+  }
+  return absl::OkStatus();
+}
+
 Status LogFollower::Load(const Plan& plan) {
   const auto began = clock_.Monotonic();
   if (plan.chain.empty()) {
@@ -351,27 +432,54 @@ Status LogFollower::Load(const Plan& plan) {
   if (schema == nullptr || last.config_xxh3() != model_hash_) {
     FRESHET_ASSIGN_OR_RETURN(schema, Schema::Make(last.model()));
   }
-  VersionFacts facts = FactsOf(last);
-  if (plan.head.version() != last.version()) {
-    facts.version = VersionId(plan.head.version());
-    facts.restores = VersionId(last.version());
-    facts.created_unix_ms = plan.head.created_unix_ms();
-  }
-  const auto fill = [&](const Weights& weights, const ModelStore::AddPart& add) -> Status {
-    for (const proto::Manifest& manifest : plan.chain) {
-      for (const proto::PartFile& part : manifest.parts()) {
-        FRESHET_ASSIGN_OR_RETURN(const PartContents contents, ReadFitting(manifest, part, weights));
-        add(contents);
-      }
-    }
-    return absl::OkStatus();
+  const auto fill = [&](const Weights& weights, const ModelStore::AddPart& add) {
+    return ForEachPartOf(plan, weights, add);
   };
-  FRESHET_RETURN_IF_ERROR(store_.Load(facts, std::move(schema), fill));
+  FRESHET_RETURN_IF_ERROR(store_.Load(FactsOfPlan(plan), std::move(schema), fill));
   content_ = VersionId(last.version());
   model_hash_ = last.config_xxh3();
   metrics_.applied_loads.Increment();
   Served(plan.head, began);
   return absl::OkStatus();
+}
+
+StatusOr<std::optional<TouchedKeys>> LogFollower::FindTouched(const Plan& plan) {
+  const bool same_model = !plan.chain.empty() && plan.chain.back().config_xxh3() == model_hash_;
+  if (content_.value() == 0 || !same_model) {
+    return std::nullopt;
+  }
+  FRESHET_ASSIGN_OR_RETURN(const auto deltas,
+                           DeltasBetween(log_, content_, VersionId(plan.chain.back().version())));
+  if (!deltas || RowsOf(*deltas) > RowsOf(plan.chain) / kMostTouched) {
+    return std::nullopt;
+  }
+  TouchedKeys touched;
+  for (const proto::Manifest& delta : *deltas) {
+    const std::string folder = log_.VersionDirectory(VersionId(delta.version()));
+    for (const proto::PartFile& part : delta.parts()) {
+      FRESHET_ASSIGN_OR_RETURN(const PartContents keys,
+                               ReadPart(files_, folder, part, PartColumns::kKeys));
+      touched.Add(keys, [](Key) { return true; });
+    }
+  }
+  return touched;
+}
+
+StatusOr<bool> LogFollower::Patch(const Plan& plan) {
+  const auto began = clock_.Monotonic();
+  StatusOr<std::optional<TouchedKeys>> touched = FindTouched(plan);
+  if (!touched.ok() || !*touched) {
+    return false;  // what is damaged may lie on the way only: loading the version will tell
+  }
+  VersionPatch patch(**std::move(touched));
+  FRESHET_RETURN_IF_ERROR(ForEachPartOf(
+      plan, store_.current().weights(), [&patch](const PartContents& part) { patch.Add(part); }));
+  const PartContents contents = std::move(patch).Take();
+  store_.Apply(FactsOfPlan(plan), {&contents, 1});
+  content_ = VersionId(plan.chain.back().version());
+  metrics_.applied_patches.Increment();
+  Served(plan.head, began);
+  return true;
 }
 
 void LogFollower::Served(const proto::Manifest& manifest, std::chrono::nanoseconds began) {

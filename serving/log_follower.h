@@ -12,6 +12,7 @@
 #include "common/env/clock.h"
 #include "common/env/file_system.h"
 #include "common/version_log/version_log.h"
+#include "common/version_log/version_path.h"
 #include "serving/metrics.h"
 #include "serving/model_store.h"
 
@@ -20,13 +21,14 @@ namespace freshet::serving {
 // Keeps a ModelStore at the newest version of the log that can be read whole.
 //
 // A version whose chain continues what is served is brought in by its deltas, one version after the
-// other; any other (the first, a base, a rollback) is loaded from its base. A rollback to what is
-// served already only changes the number. A version that cannot be read whole is refused: logged by
-// name, counted, never tried again. What is served stays, or goes on to the newest version that
-// does not need the damaged one; the next try comes when the log has something new. The follower
-// never goes back to a smaller version number. A version that the coordinator's gate rejected, or
-// of a line that still catches up with ours (calibration), is passed over, though a later one may
-// bring its rows.
+// other. To any other one that shares its base with what is served (after a rollback) it goes in
+// one step, by the rows that may differ; the rest (the first, a new base) is loaded whole. A
+// rollback to what is served already only changes the number. A version that cannot be read whole
+// is refused: logged by name, counted, never tried again. What is served stays, or goes on to the
+// newest version that does not need the damaged one; the next try comes when the log has something
+// new. The follower never goes back to a smaller version number. A version that the coordinator's
+// gate rejected, or of a line that still catches up with ours (calibration), is passed over, though
+// a later one may bring its rows.
 class LogFollower {
  public:
   // All borrowed; `on_served` is called on the follower's thread after each change.
@@ -69,6 +71,12 @@ class LogFollower {
     bool reload = false;                 // onto nothing, instead of onto what is served
   };
 
+  // A delta that was rolled up, with all that it adds to, into a base.
+  struct Rolled {
+    size_t after = 0;  // how many newer versions a plan has
+    proto::Manifest manifest;
+  };
+
   // The errors that a later try may not show again, with no change of the log.
   static bool IsPassing(const Status& status);
 
@@ -78,8 +86,18 @@ class LogFollower {
   // Serves `version`, or something on the way to it.
   Status TryToServe(VersionId version);
   StatusOr<Plan> MakePlan(VersionId version);
+  std::optional<Rolled> BaseOf(VersionId version, size_t after) const;
   StatusOr<proto::Manifest> Manifest(VersionId version);
+  // Loads all of it, aside.
   Status Load(const Plan& plan);
+  // Goes there by the rows that may differ. False: nobody can tell which, or they are many.
+  StatusOr<bool> Patch(const Plan& plan);
+  StatusOr<std::optional<TouchedKeys>> FindTouched(const Plan& plan);
+  static VersionFacts FactsOfPlan(const Plan& plan);
+  // Calls use(part) for all parts of the plan, in their order. The next one is read meanwhile.
+  Status ForEachPartOf(const Plan& plan,
+                       const Weights& weights,
+                       const std::function<void(const PartContents&)>& use);
   Status ApplyDelta(const proto::Manifest& manifest);
   // DataLoss, or InvalidArgument if the part is not one of this model.
   StatusOr<PartContents> ReadFitting(const proto::Manifest& manifest,

@@ -22,6 +22,7 @@ struct ServingMetrics {
   prometheus::Gauge& bytes;
   prometheus::Gauge& items;
   prometheus::Counter& applied_deltas;
+  prometheus::Counter& applied_patches;
   prometheus::Counter& applied_loads;
   prometheus::Counter& refused_versions;
   prometheus::Counter& log_errors;

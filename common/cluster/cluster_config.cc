@@ -190,6 +190,9 @@ void ReadCoordinator(const ConfigFile& file,
   size_t serving_values = 0;
   section.Choice("serving_values", {"as_stored", "f16", "int8"}, &serving_values);
   coordinator->serving_values = static_cast<proto::ServingValues>(serving_values);
+  size_t compress = 0;
+  section.Choice("compress", {"none", "zstd"}, &compress);
+  coordinator->zstd = compress == 1;
   ReadGate(section.Section("gate"), &coordinator->gate);
   ReadCalibration(file, section, &coordinator->calibration);
   section.Optional("publish", &coordinator->publish);

@@ -37,6 +37,8 @@ class PartitionMap {
   // Dense variables are dealt out by their index.
   uint32_t ServerOfDense(uint32_t dense_variable) const { return dense_variable % server_count_; }
 
+  friend bool operator==(const PartitionMap&, const PartitionMap&) = default;
+
  private:
   uint32_t partition_count_;
   uint32_t server_count_;

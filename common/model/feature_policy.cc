@@ -70,6 +70,11 @@ bool UsesScores(const proto::FeaturePolicy& policy) {
   });
 }
 
+bool ServesByScore(const proto::FeaturePolicy& policy) {
+  return AnyRules(policy,
+                  [](const EffectiveRules& rules) { return rules.serving.score_threshold() > 0; });
+}
+
 bool Evicts(const proto::FeaturePolicy& policy) {
   return policy.capacity().max_bytes() > 0 ||
          AnyRules(policy, [](const EffectiveRules& rules) { return EvictsByRule(rules.eviction); });

@@ -35,6 +35,9 @@ bool HasSlotRules(const proto::FeaturePolicy& policy);
 // Is there a rule by the show/click score?
 bool UsesScores(const proto::FeaturePolicy& policy);
 
+// Can a row that nobody pushes come to be kept from serving? Its score decays.
+bool ServesByScore(const proto::FeaturePolicy& policy);
+
 // Is there a rule that evicts rows?
 bool Evicts(const proto::FeaturePolicy& policy);
 

@@ -77,9 +77,12 @@ enum class PartColumns {
   // Keys, tombstones, values (those for serving, if there are), served flags and dense values:
   // nothing else is read or checked.
   kServing,
+  // Keys and tombstones: which rows the part is about. Nothing else is read or checked.
+  kKeys,
 };
 
-// Writes and syncs directory/name. The answer says what the manifest must record.
+// Writes and syncs directory/name, compressed if the name ends with .zst. The answer says what the
+// manifest must record.
 // InvalidArgument: columns do not fit each other, or a value is not one of its value_type; no file
 // is made then.
 StatusOr<proto::PartFile> WritePart(FileSystem& files,

@@ -10,6 +10,7 @@
 #include "common/version_log/part_file.h"
 #include "common/version_log/serving_values.h"
 #include "common/version_log/tensor_reader.h"
+#include "common/version_log/zstd_part.h"
 
 namespace freshet {
 namespace {
@@ -20,15 +21,18 @@ using namespace part_columns;  // NOLINT(google-build-using-namespace): names of
 class PartReader {
  public:
   PartReader(const ReadableFile& file, PartColumns columns)
-      : tensors_(file), all_(columns == PartColumns::kAll) {}
+      : tensors_(file),
+        all_(columns == PartColumns::kAll),
+        keys_only_(columns == PartColumns::kKeys) {}
 
-  Status Open(const proto::PartFile& part) {
-    return tensors_.Open(part.bytes(), part.header_xxh3());
+  Status Open(uint64_t bytes, const std::string& header_xxh3) {
+    return tensors_.Open(bytes, header_xxh3);
   }
 
   StatusOr<PartContents> ReadTensors();
 
  private:
+  StatusOr<EmbeddingRows> ReadKeys(const std::string& variable);
   StatusOr<EmbeddingRows> ReadEmbedding(const std::string& variable);
   Status ReadValues(EmbeddingRows* rows);
   Status ReadServingValues(EmbeddingRows* rows);
@@ -54,13 +58,22 @@ class PartReader {
 
   TensorReader tensors_;
   const bool all_;
+  const bool keys_only_;
 };
 
-StatusOr<EmbeddingRows> PartReader::ReadEmbedding(const std::string& variable) {
+StatusOr<EmbeddingRows> PartReader::ReadKeys(const std::string& variable) {
   EmbeddingRows rows;
   rows.variable = variable;
   FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kKeys, &rows.keys));
   FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kTombstones, &rows.tombstones));
+  return rows;
+}
+
+StatusOr<EmbeddingRows> PartReader::ReadEmbedding(const std::string& variable) {
+  FRESHET_ASSIGN_OR_RETURN(EmbeddingRows rows, ReadKeys(variable));
+  if (keys_only_) {
+    return rows;
+  }
   FRESHET_RETURN_IF_ERROR(ReadValues(&rows));
   FRESHET_RETURN_IF_ERROR(ReadServed(&rows));
   FRESHET_RETURN_IF_ERROR(ReadStates(&rows));
@@ -291,7 +304,7 @@ StatusOr<PartContents> PartReader::ReadTensors() {
   for (const TensorInfo& tensor : tensors_.tensors()) {
     const size_t slash = tensor.name.rfind('/');
     if (slash == std::string::npos) {
-      FRESHET_RETURN_IF_ERROR(ReadPadding(tensor.name));
+      FRESHET_RETURN_IF_ERROR(keys_only_ ? absl::OkStatus() : ReadPadding(tensor.name));
       continue;
     }
     const std::string variable = tensor.name.substr(0, slash);
@@ -299,12 +312,12 @@ StatusOr<PartContents> PartReader::ReadTensors() {
     if (column == kKeys) {
       FRESHET_ASSIGN_OR_RETURN(EmbeddingRows rows, ReadEmbedding(variable));
       contents.embeddings.push_back(std::move(rows));
-    } else if (column == kDenseValues) {
+    } else if (column == kDenseValues && !keys_only_) {
       FRESHET_ASSIGN_OR_RETURN(DenseTensor dense, ReadDense(variable));
       contents.dense.push_back(std::move(dense));
     }
   }
-  if (const std::optional<std::string> left = tensors_.Left()) {
+  if (const auto left = tensors_.Left(); left && !keys_only_) {
     return DataLoss("tensor '{}' belongs to no variable", *left);
   }
   return contents;
@@ -327,6 +340,18 @@ Status CheckCounts(const proto::PartFile& part, const PartContents& contents) {
   return absl::OkStatus();
 }
 
+// From the plain bytes.
+StatusOr<PartContents> ReadPlain(const ReadableFile& file,
+                                 uint64_t bytes,
+                                 const proto::PartFile& part,
+                                 PartColumns columns) {
+  PartReader reader(file, columns);
+  FRESHET_RETURN_IF_ERROR(reader.Open(bytes, part.header_xxh3()));
+  FRESHET_ASSIGN_OR_RETURN(PartContents contents, reader.ReadTensors());
+  FRESHET_RETURN_IF_ERROR(CheckCounts(part, contents));
+  return contents;
+}
+
 StatusOr<PartContents> Read(FileSystem& files,
                             const std::string& path,
                             const proto::PartFile& part,
@@ -336,10 +361,18 @@ StatusOr<PartContents> Read(FileSystem& files,
     return DataLoss("has {} bytes, manifest says {}", info.bytes, part.bytes());
   }
   FRESHET_ASSIGN_OR_RETURN(const auto file, files.OpenReadable(path));
-  PartReader reader(*file, columns);
-  FRESHET_RETURN_IF_ERROR(reader.Open(part));
-  FRESHET_ASSIGN_OR_RETURN(PartContents contents, reader.ReadTensors());
-  FRESHET_RETURN_IF_ERROR(CheckCounts(part, contents));
+  if (!IsZstdName(part.name())) {
+    return ReadPlain(*file, part.bytes(), part, columns);
+  }
+  if (part.plain_bytes() < kSafetensorsLengthBytes) {
+    return DataLoss("holds {} bytes, as the manifest says", part.plain_bytes());
+  }
+  const ZstdReader plain(*file, part.plain_bytes());
+  FRESHET_ASSIGN_OR_RETURN(PartContents contents,
+                           ReadPlain(plain, part.plain_bytes(), part, columns));
+  if (columns == PartColumns::kAll) {
+    FRESHET_RETURN_IF_ERROR(plain.CheckWhole(part.bytes(), part.file_xxh3()));
+  }
   return contents;
 }
 

@@ -10,6 +10,7 @@
 #include "common/version_log/part_file.h"
 #include "common/version_log/part_layout.h"
 #include "common/version_log/safetensors.h"
+#include "common/version_log/zstd_part.h"
 
 namespace freshet {
 namespace {
@@ -28,17 +29,36 @@ SafetensorsHeader HeaderOf(const char* format, std::vector<PartColumn>* columns)
   return header;
 }
 
+template <typename Writer>
+Status WriteAll(Writer& writer, const std::string& header, const std::vector<PartColumn>& columns) {
+  FRESHET_RETURN_IF_ERROR(writer.Append(std::as_bytes(std::span(header))));
+  for (const PartColumn& column : columns) {
+    if (!column.bytes.empty()) {
+      FRESHET_RETURN_IF_ERROR(writer.Append(column.bytes));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Sets what `part` says of the file's bytes.
 Status WriteFile(FileSystem& files,
                  const std::string& path,
                  const std::string& header,
-                 const std::vector<PartColumn>& columns) {
+                 const std::vector<PartColumn>& columns,
+                 proto::PartFile* part) {
   FRESHET_ASSIGN_OR_RETURN(const auto file, files.OpenWritable(path));
-  FRESHET_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(header))));
-  for (const PartColumn& column : columns) {
-    if (!column.bytes.empty()) {
-      FRESHET_RETURN_IF_ERROR(file->Append(column.bytes));
-    }
+  const uint64_t plain_bytes = header.size() + (columns.empty() ? 0 : columns.back().info.end);
+  part->set_bytes(plain_bytes);
+  if (!IsZstdName(path)) {
+    FRESHET_RETURN_IF_ERROR(WriteAll(*file, header, columns));
+    return file->Sync();
   }
+  ZstdWriter writer(*file);
+  FRESHET_RETURN_IF_ERROR(WriteAll(writer, header, columns));
+  FRESHET_RETURN_IF_ERROR(writer.Finish());
+  part->set_bytes(writer.bytes());
+  part->set_plain_bytes(plain_bytes);
+  part->set_file_xxh3(writer.xxh3());
   return file->Sync();
 }
 
@@ -68,11 +88,11 @@ StatusOr<proto::PartFile> WritePart(FileSystem& files,
   if (!header.ok()) {
     return Annotate(header.status(), path);
   }
-  FRESHET_RETURN_IF_ERROR(WriteFile(files, path, *header, columns));
   proto::PartFile part;
   part.set_name(name);
-  part.set_bytes(header->size() + (columns.empty() ? 0 : columns.back().info.end));
+  FRESHET_RETURN_IF_ERROR(WriteFile(files, path, *header, columns, &part));
   part.set_header_xxh3(Xxh3Hex(*header));
+  part.set_dense_variables(static_cast<uint32_t>(contents.dense.size()));
   for (const EmbeddingRows& rows : contents.embeddings) {
     part.set_rows(part.rows() + rows.keys.size());
     part.set_tombstones(part.tombstones() + rows.tombstones.size());

@@ -7,6 +7,14 @@
 namespace freshet {
 namespace {
 
+uint64_t BytesOf(const proto::Manifest& manifest) {
+  uint64_t bytes = 0;
+  for (const proto::PartFile& part : manifest.parts()) {
+    bytes += part.bytes();
+  }
+  return bytes;
+}
+
 VersionFact FactOf(const proto::Manifest& manifest) {
   VersionFact fact{
       .needs = VersionId(manifest.kind() == proto::Manifest::BASE ? 0 : manifest.parent()),
@@ -15,14 +23,25 @@ VersionFact FactOf(const proto::Manifest& manifest) {
           manifest.base_intake().catching_up() ? manifest.base_intake().online_version() : 0),
       .best = VersionId(manifest.early_stopping().best_version()),
       .created_unix_ms = manifest.created_unix_ms(),
+      .bytes = BytesOf(manifest),
+      .delta = manifest.kind() == proto::Manifest::DELTA,
       .readable = true};
-  for (const proto::PartFile& part : manifest.parts()) {
-    fact.bytes += part.bytes();
-  }
   return fact;
 }
 
 }  // namespace
+
+// A delta may become a base at any time.
+Status LogFacts::NoteBase(VersionId version, VersionFact* fact) const {
+  const StatusOr<proto::Manifest> base = log_.ReadBase(version);
+  if (base.ok()) {
+    fact->needs = VersionId(0);
+    fact->bytes += BytesOf(*base);
+    return absl::OkStatus();
+  }
+  const bool none = absl::IsNotFound(base.status()) || absl::IsDataLoss(base.status());
+  return none ? absl::OkStatus() : base.status();
+}
 
 Status LogFacts::Refresh() {
   FRESHET_ASSIGN_OR_RETURN(const std::vector<VersionId> versions, log_.List());
@@ -38,6 +57,11 @@ Status LogFacts::Refresh() {
       return manifest.status();
     }
     facts[version] = manifest.ok() ? FactOf(*manifest) : VersionFact();
+  }
+  for (auto& [version, fact] : facts) {
+    if (fact.delta && fact.needs.value() != 0) {
+      FRESHET_RETURN_IF_ERROR(NoteBase(version, &fact));
+    }
   }
   facts_ = std::move(facts);
   return absl::OkStatus();

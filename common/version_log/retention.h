@@ -24,7 +24,8 @@ struct VersionFact {
   VersionId online = {};  // what serving is kept at while a base is taken in; 0: nothing
   VersionId best = {};    // what early stopping may go back to; 0: nothing
   int64_t created_unix_ms = 0;
-  uint64_t bytes = 0;     // of its parts
+  uint64_t bytes = 0;  // of its parts
+  bool delta = false;
   bool readable = false;  // false: its manifest is damaged, so nobody can tell what it needs
 };
 
@@ -39,6 +40,8 @@ class LogFacts {
   const std::map<VersionId, VersionFact>& all() const { return facts_; }
 
  private:
+  Status NoteBase(VersionId version, VersionFact* fact) const;
+
   const VersionLog& log_;
   std::map<VersionId, VersionFact> facts_;
 };

@@ -14,6 +14,7 @@ namespace {
 
 constexpr char kManifestName[] = "manifest.json";
 constexpr char kRetiredName[] = "manifest.retired";
+constexpr char kBaseName[] = "base.json";
 constexpr char kPinsName[] = "pins";
 constexpr size_t kMaxNoteBytes = 4096;
 constexpr uint64_t kMaxManifestBytes = 256U << 20U;
@@ -99,6 +100,10 @@ std::string VersionLog::ManifestPath(VersionId version) const {
   return VersionDirectory(version) + "/" + kManifestName;
 }
 
+std::string VersionLog::BasePath(VersionId version) const {
+  return VersionDirectory(version) + "/" + kBaseName;
+}
+
 StatusOr<bool> VersionLog::IsCommitted(VersionId version) const {
   return Exists(files_, ManifestPath(version));
 }
@@ -136,18 +141,36 @@ Status VersionLog::Prepare(VersionId version) {
 
 Status VersionLog::Commit(const proto::Manifest& manifest) {
   const VersionId version(manifest.version());
-  FRESHET_ASSIGN_OR_RETURN(const std::string content, SerializeManifest(manifest));
+  FRESHET_RETURN_IF_ERROR(CheckManifest(manifest));
   FRESHET_ASSIGN_OR_RETURN(const bool committed, IsCommitted(version));
   if (committed) {
     return AlreadyExists("{}: version {} is committed", directory_, version.value());
   }
-  const std::string folder = VersionDirectory(version);
   FRESHET_RETURN_IF_ERROR(MakeFolder(version));
+  return CommitAt(ManifestPath(version), manifest);
+}
+
+Status VersionLog::CommitBase(const proto::Manifest& base) {
+  const VersionId version(base.version());
+  FRESHET_ASSIGN_OR_RETURN(const proto::Manifest manifest, ReadManifest(version));
+  if (manifest.kind() != proto::Manifest::DELTA || base.kind() != proto::Manifest::BASE) {
+    return FailedPrecondition("{}: version {} is a {}, and cannot become a {}",
+                              directory_,
+                              version.value(),
+                              proto::Manifest::Kind_Name(manifest.kind()),
+                              proto::Manifest::Kind_Name(base.kind()));
+  }
+  return CommitAt(BasePath(version), base);
+}
+
+Status VersionLog::CommitAt(const std::string& path, const proto::Manifest& manifest) {
+  FRESHET_ASSIGN_OR_RETURN(const std::string content, SerializeManifest(manifest));
+  const std::string folder = VersionDirectory(VersionId(manifest.version()));
   FRESHET_RETURN_IF_ERROR(CheckPartsThere(files_, folder, manifest));
   // The names of the parts, and of the folder, are on disk before the manifest can be.
   FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(folder));
   FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
-  return WriteFileAtomically(files_, ManifestPath(version), content);
+  return WriteFileAtomically(files_, path, content);
 }
 
 StatusOr<std::vector<VersionId>> VersionLog::List() const {
@@ -179,11 +202,28 @@ StatusOr<VersionId> VersionLog::LargestUsed() const {
 }
 
 StatusOr<proto::Manifest> VersionLog::ReadManifest(VersionId version) const {
-  const std::string path = ManifestPath(version);
-  FRESHET_ASSIGN_OR_RETURN(const bool committed, Exists(files_, path));
+  FRESHET_ASSIGN_OR_RETURN(const bool committed, IsCommitted(version));
   if (!committed) {
     return NotFound("{}: there is no version {}", directory_, version.value());
   }
+  return ReadManifestAt(ManifestPath(version), version);
+}
+
+StatusOr<proto::Manifest> VersionLog::ReadBase(VersionId version) const {
+  const std::string path = BasePath(version);
+  FRESHET_ASSIGN_OR_RETURN(const bool exists, Exists(files_, path));
+  if (!exists) {
+    return NotFound("{}: version {} has no base of its own", directory_, version.value());
+  }
+  FRESHET_ASSIGN_OR_RETURN(proto::Manifest base, ReadManifestAt(path, version));
+  if (base.kind() != proto::Manifest::BASE) {
+    return DataLoss("{} is of kind {}", path, proto::Manifest::Kind_Name(base.kind()));
+  }
+  return base;
+}
+
+StatusOr<proto::Manifest> VersionLog::ReadManifestAt(const std::string& path,
+                                                     VersionId version) const {
   FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(path));
   if (info.bytes > kMaxManifestBytes) {
     return DataLoss(
@@ -207,6 +247,14 @@ StatusOr<std::vector<proto::Manifest>> VersionLog::Chain(VersionId version) cons
                       version.value(),
                       next.value(),
                       MessageOf(manifest.status()));
+    }
+    if (manifest->kind() == proto::Manifest::DELTA && manifest->parent() != 0) {
+      StatusOr<proto::Manifest> base = ReadBase(next);
+      if (base.ok()) {
+        manifest = std::move(base);
+      } else if (!absl::IsNotFound(base.status()) && !absl::IsDataLoss(base.status())) {
+        return base.status();
+      }
     }
     next = VersionId(manifest->kind() == proto::Manifest::BASE ? 0 : manifest->parent());
     if (manifest->kind() != proto::Manifest::ROLLBACK) {
@@ -290,16 +338,20 @@ Status VersionLog::Verify(VersionId version) const {
       });
 }
 
-Status ForEachPart(FileSystem& files,
-                   const VersionLog& log,
-                   VersionId version,
-                   PartColumns columns,
-                   const std::function<Status(const proto::Manifest&, PartContents)>& apply) {
+Status ForEachPart(
+    FileSystem& files,
+    const VersionLog& log,
+    VersionId version,
+    PartColumns columns,
+    const std::function<Status(const proto::Manifest&, PartContents)>& apply,
+    const std::function<bool(const proto::Manifest&, const proto::PartFile&)>& wants) {
   FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(version));
   std::vector<std::pair<const proto::Manifest*, const proto::PartFile*>> parts;
   for (const proto::Manifest& manifest : chain) {
     for (const proto::PartFile& part : manifest.parts()) {
-      parts.emplace_back(&manifest, &part);
+      if (wants == nullptr || wants(manifest, part)) {
+        parts.emplace_back(&manifest, &part);
+      }
     }
   }
   // The next part is read and checked while `apply` is at work.

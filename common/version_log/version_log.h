@@ -16,6 +16,8 @@ namespace freshet {
 //
 //   <directory>/000000000042/part-0-0.safetensors ...   written first
 //   <directory>/000000000042/manifest.json              renamed into place last: the commit
+//   <directory>/000000000042/base-...                   later, of some deltas: what they and all
+//   <directory>/000000000042/base.json                  that they add to have become as a base
 //
 // Pins are files beside the folders, in <directory>/pins.
 // A folder without manifest.json is no version. The newest version is the model of today; a
@@ -39,6 +41,15 @@ class VersionLog {
   // AlreadyExists the version may or may not be committed: ask ReadManifest.
   Status Commit(const proto::Manifest& manifest);
 
+  // Gives a delta that was committed a base of its own, so that loading it needs no other version:
+  // `base` is its manifest, but for kind BASE and the parts, which lie in its folder and are
+  // synced. The manifest of the version stays as it is. Atomic, and checked, as Commit is.
+  // FailedPrecondition: the version is no delta.
+  Status CommitBase(const proto::Manifest& base);
+
+  // What CommitBase wrote. NotFound: nothing. Other errors as those of ReadManifest.
+  StatusOr<proto::Manifest> ReadBase(VersionId version) const;
+
   // Committed versions, ascending. An absent directory is an empty log.
   StatusOr<std::vector<VersionId>> List() const;
 
@@ -54,9 +65,11 @@ class VersionLog {
   StatusOr<proto::Manifest> ReadManifest(VersionId version) const;
 
   // What must be loaded, in this order, to have `version`: a base (or the first delta), then
-  // deltas. Rollbacks are resolved: they stand for their parent's chain and never appear, so that
-  // the last manifest is the one whose positions and metrics belong to the model. Empty for a
-  // rollback to 0, the model without rows. DataLoss: a version on the way is missing or damaged.
+  // deltas. A delta that has become a base stands there as one; if that base's manifest is damaged,
+  // as the delta that it was. Rollbacks are resolved: they stand for their parent's chain and never
+  // appear, so that the last manifest is the one whose positions and metrics belong to the model.
+  // Empty for a rollback to 0, the model without rows. DataLoss: a version on the way is missing or
+  // damaged.
   StatusOr<std::vector<proto::Manifest>> Chain(VersionId version) const;
 
   // Makes `version` none: its manifest is renamed away, which is atomic. What is left of it goes
@@ -83,6 +96,9 @@ class VersionLog {
 
  private:
   std::string ManifestPath(VersionId version) const;
+  std::string BasePath(VersionId version) const;
+  StatusOr<proto::Manifest> ReadManifestAt(const std::string& path, VersionId version) const;
+  Status CommitAt(const std::string& path, const proto::Manifest& manifest);
   std::string PinPath(VersionId version) const;
   StatusOr<bool> IsCommitted(VersionId version) const;
   Status MakeFolder(VersionId version);
@@ -92,11 +108,14 @@ class VersionLog {
 };
 
 // Loads each part of the chain of `version` in order; `apply` gets the contents and the manifest
-// they belong to. Stops at the first error. A part is read ahead, on another thread.
-Status ForEachPart(FileSystem& files,
-                   const VersionLog& log,
-                   VersionId version,
-                   PartColumns columns,
-                   const std::function<Status(const proto::Manifest&, PartContents)>& apply);
+// they belong to. Stops at the first error. A part is read ahead, on another thread. Parts of which
+// `wants` says no are not read; null: all are.
+Status ForEachPart(
+    FileSystem& files,
+    const VersionLog& log,
+    VersionId version,
+    PartColumns columns,
+    const std::function<Status(const proto::Manifest&, PartContents)>& apply,
+    const std::function<bool(const proto::Manifest&, const proto::PartFile&)>& wants = nullptr);
 
 }  // namespace freshet

@@ -191,7 +191,7 @@ uint64_t Owner::Checksum() {
     });
   });
   done.get_future().wait();
-  Post([](ps::Shard& shard) { shard.EndCut(true); });
+  Post([](ps::Shard& shard) { shard.EndCut(VersionId(1)); });
   Flush();
   return sum;
 }

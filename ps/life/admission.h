@@ -61,7 +61,7 @@ class Admission {
 
   CutSize BeginCut(bool full);
   bool CopyCut(size_t max_items);
-  // What was copied, in no particular order (SortByKey of ps/life/sort_columns.h).
+  // What was copied, in no particular order (SortByKey of common/version_log/sort_columns.h).
   Columns TakeCut();
   void EndCut(bool committed);
 

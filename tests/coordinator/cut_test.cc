@@ -84,28 +84,42 @@ TEST_CASE("a manifest says what the version is made of", "[coordinator]") {
   CHECK(status.event_time_watermark_ms() == 1017);
 }
 
-TEST_CASE("the first version and every base_every-th are bases", "[coordinator]") {
+TEST_CASE("the first version is a base, and a chain of base_every versions becomes one",
+          "[coordinator]") {
   FakeCluster cluster(1, 1);
   cluster.options.base_every = 3;
   cluster.StartAll();
-  std::vector<proto::Manifest::Kind> kinds;
+  const auto chain_of = [&cluster](uint64_t version) {
+    const std::vector<proto::Manifest> chain = cluster.log().Chain(VersionId(version)).value();
+    std::vector<uint64_t> versions;
+    for (const proto::Manifest& manifest : chain) {
+      versions.push_back(manifest.version());
+    }
+    return versions;
+  };
   for (uint64_t version = 1; version <= 7; ++version) {
     cluster.Train(1);
     REQUIRE(cluster.CutNow().value() == version);
-    kinds.push_back(cluster.ManifestOf(version).kind());
+    CHECK(cluster.ManifestOf(version).kind() ==
+          (version == 1 ? proto::Manifest::BASE : proto::Manifest::DELTA));
+    if (version > 1 && version % 2 == 1) {
+      cluster.AwaitCompacted(version);
+    }
   }
-  using M = proto::Manifest;
-  CHECK(kinds == std::vector{M::BASE, M::DELTA, M::DELTA, M::BASE, M::DELTA, M::DELTA, M::BASE});
+  CHECK(chain_of(2) == std::vector<uint64_t>{1, 2});
+  CHECK(chain_of(6) == std::vector<uint64_t>{5, 6});
+  CHECK(chain_of(7) == std::vector<uint64_t>{7});
   // Also across a restart.
   cluster.Train(1);
   REQUIRE(cluster.CutNow().value() == 8);
   cluster.StopCoordinator();
   cluster.StartCoordinator();
   cluster.AwaitPhase(proto::StatusResponse::TRAINING);
+  CHECK(cluster.Counted() == 8);
   cluster.Train(1);
-  CHECK(cluster.ManifestOf(cluster.CutNow().value()).kind() == M::DELTA);
-  cluster.Train(1);
-  CHECK(cluster.ManifestOf(cluster.CutNow().value()).kind() == M::BASE);
+  const uint64_t newest = cluster.CutNow().value();
+  cluster.AwaitCompacted(newest);
+  CHECK(chain_of(newest) == std::vector{newest});
 }
 
 TEST_CASE("without training in between no version is made", "[coordinator]") {

@@ -1,9 +1,11 @@
 #include "tests/coordinator/fake_cluster.h"
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 
 #include "common/check.h"
+#include "common/rpc/typed.h"
 
 namespace freshet::coordinator {
 namespace {
@@ -180,6 +182,20 @@ void FakeCluster::Damage(uint64_t version) {
   std::string content = ReadFile(env.files, path).value();
   content.back() = static_cast<char>(content.back() ^ 1);
   FRESHET_CHECK(WriteFileAtomically(env.files, path, content).ok());
+}
+
+void FakeCluster::AwaitCompacted(uint64_t version) {
+  const auto channel = transport->Connect(kAddress);
+  proto::EventsRequest request;
+  request.add_kinds("compacted");
+  Await([&](const auto&) {
+    const auto events =
+        rpc::CallAndWait<proto::EventsResponse>(*channel, rpc::Method::kEvents, request, kPatience);
+    return events.ok() &&
+           std::any_of(events->events().begin(), events->events().end(), [&](const auto& event) {
+             return event.version() == version;
+           });
+  });
 }
 
 proto::Manifest FakeCluster::ManifestOf(uint64_t version) const {

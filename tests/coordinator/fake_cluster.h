@@ -57,6 +57,8 @@ class FakeCluster {
   // Flips a byte of a part file of the version.
   void Damage(uint64_t version);
   proto::Manifest ManifestOf(uint64_t version) const;
+  // Until the deltas of the version have been rolled up into a base, which the coordinator knows.
+  void AwaitCompacted(uint64_t version);
   std::vector<uint64_t> Versions() const;
   VersionLog log() const;
 

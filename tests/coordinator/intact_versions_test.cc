@@ -2,15 +2,16 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/version_log/compaction.h"
 #include "tests/coordinator/fake_cluster.h"
 
 namespace freshet::coordinator {
 namespace {
 
-// 1 is a base, 2 builds on it, 3 is a rollback to 1, 4 builds on it, 5 is a base, 6 builds on it.
+// 1 is a base, 2 builds on it, 3 is a rollback to 1, 4 builds on it, 5 has become a base, 6 builds
+// on it.
 struct Fixture {
   Fixture() : cluster(1, 1) {
-    cluster.options.base_every = 2;
     cluster.StartAll();
     Cut();
     Cut();
@@ -19,13 +20,21 @@ struct Fixture {
     Cut();
     Cut();
     cluster.StopCoordinator();
-    REQUIRE(cluster.ManifestOf(5).kind() == proto::Manifest::BASE);
-    REQUIRE(cluster.ManifestOf(6).kind() == proto::Manifest::DELTA);
+    VersionLog log = cluster.log();
+    REQUIRE(Compact(cluster.env.files, log, VersionId(5), [] { return absl::OkStatus(); }).ok());
   }
 
   void Cut() {
     cluster.Train(1);
     REQUIRE(cluster.CutNow().ok());
+  }
+
+  void DamageBase() const {
+    const VersionLog log = cluster.log();
+    const std::string path = log.VersionDirectory(VersionId(5)) + "/base-0.safetensors";
+    std::string content = ReadFile(cluster.env.files, path).value();
+    content.back() = static_cast<char>(content.back() ^ 1);
+    REQUIRE(WriteFileAtomically(cluster.env.files, path, content).ok());
   }
 
   StatusOr<uint64_t> Before(uint64_t version) {
@@ -49,7 +58,7 @@ TEST_CASE("the version before is the newest intact one in the history", "[coordi
 
 TEST_CASE("a version whose chain holds a damaged file is passed over", "[coordinator]") {
   Fixture fixture;
-  fixture.cluster.Damage(5);
+  fixture.DamageBase();
   const VersionLog log = fixture.cluster.log();
   IntactVersions intact(fixture.cluster.env.files, log);
   const Status status = intact.Check(VersionId(6));

@@ -30,7 +30,8 @@ from waiting import Deadline
 
 CRASH_POINTS = ("after_epoch", "after_restore", "after_hold", "after_pause", "after_cut",
                 "after_resume", "before_manifest", "after_manifest", "before_rollback_manifest",
-                "after_rollback_manifest", "before_retire", "after_retire", "after_remove")
+                "after_rollback_manifest", "before_retire", "after_retire", "after_remove",
+                "compaction_part", "before_base_manifest", "after_base_manifest")
 LINES_PER_TICK = 300
 DISK_MB = 256
 TICK_S = 0.04
@@ -60,6 +61,7 @@ class Shape:
         self.batch_size = chance.choice((16, 64, 128))
         self.cut_every_ms = chance.choice((60, 150, 400))
         self.base_every = chance.choice((3, 8, 30))
+        self.log_compress = chance.choice(("none", "none", "zstd"))
         self.keep_versions = chance.choice((8, 15, 100))
         # The coordinator dies each so many times that it gets to a point.
         self.crash_at = chance.choice(CRASH_POINTS) if chance.random() < 0.5 else ""
@@ -73,7 +75,8 @@ class Shape:
         return (f"{self.servers} ps x {self.owner_threads}, {self.workers} workers, {consistency}, "
                 f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, "
                 f"{self.batches_ahead} ahead, compress {self.compress}, cut every "
-                f"{self.cut_every_ms}ms, base every {self.base_every}, keeps {self.keep_versions}"
+                f"{self.cut_every_ms}ms, base every {self.base_every}, "
+                f"log compress {self.log_compress}, keeps {self.keep_versions}"
                 + (", small disk" if self.small_disk else "")
                 + (f", coordinator dies at {self.crash_at}:{self.crash_every}"
                    if self.crash_at else ""))
@@ -87,7 +90,8 @@ class Shape:
             f"message_compress: {self.compress}}}",
             ps=self.servers, workers=self.workers, owner_threads=self.owner_threads,
             cut_every=f"{self.cut_every_ms}ms", base_every=self.base_every, max_delay="0.1",
-            coordinator=f"keep_versions: {self.keep_versions}\n  keep_for: 0s",
+            coordinator=f"keep_versions: {self.keep_versions}\n  keep_for: 0s\n  "
+                        f"compress: {self.log_compress}",
             storage="{type: dram_ssd, dram_bytes: 4MiB, path: cold}" if self.tiers
             else "{type: dram}")
 

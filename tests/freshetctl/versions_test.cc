@@ -50,7 +50,8 @@ TEST_CASE("versions as JSON are for scripts", "[freshetctl]") {
   CHECK(log.program.Run(
             {"versions", "list", "--json", "--last", "1", "--log-dir", log.directory}) == 0);
   CHECK(log.program.out ==
-        R"([{"version":3,"parent":1,"kind":"ROLLBACK","newest":true,"pinned":false,)"
+        R"([{"version":3,"parent":1,"kind":"ROLLBACK","has_base":false,)"
+        R"("newest":true,"pinned":false,)"
         R"("verdict":"NONE","epoch":18446744073709551615,)"
         R"("created_unix_ms":1700000000123,"rows":0,"tombstones":0,"bytes":0,"parts":0,)"
         R"("event_time_watermark_ms":0,"metrics":{"samples":0,"auc":0.3333333333333333,)"

@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "ps/cut_columns.h"
+#include "common/version_log/sort_columns.h"
 #include "tests/ps/models.h"
 
 namespace freshet::ps {

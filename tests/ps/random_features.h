@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "ps/cut_columns.h"
+#include "common/version_log/sort_columns.h"
 #include "ps/embedding_table.h"
 #include "tests/ps/models.h"
 

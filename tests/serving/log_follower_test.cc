@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 #include <future>
+#include <random>
+#include <tuple>
 
 #include "common/job/job_config.h"
 #include "tests/common/forwarding_files.h"
@@ -186,6 +188,62 @@ TEST_CASE("a rollback brings back the rows of its version, under a new number", 
   CHECK(node.store.Acquire()->facts().restores == VersionId(0));
   CheckServes(
       node, Overlay(Overlay(rows, OneRow("movie", "1", 7.0F)), OneRow("movie", "2", 9.0F)), 1.0F);
+}
+
+TEST_CASE("whatever way a version is reached, its rows are the same", "[serving]") {
+  const uint64_t seed = GENERATE(range(uint64_t{1}, uint64_t{21}));
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  TestLog log;
+  Node node(log);
+  std::vector<std::pair<Rows, float>> versions(1);  // by number
+  const auto value = [&] { return fmt::format("{}", random() % 300); };
+  for (int step = 0; step < 40; ++step) {
+    auto [rows, bias] = versions.back();
+    bias += 1.0F;
+    const uint64_t draw = random() % 20;
+    if (versions.size() == 1 || draw == 0) {
+      for (int i = 0; i < 200; ++i) {
+        rows = Overlay(std::move(rows), OneRow("movie", value(), bias));
+      }
+      log.Base(rows, bias);
+    } else if (draw < 5) {
+      const uint64_t target = 1 + random() % (versions.size() - 1);
+      log.Rollback(VersionId(target));
+      std::tie(rows, bias) = versions[target];
+    } else {
+      Rows changed = OneRow("movie", value(), bias);
+      changed = Overlay(std::move(changed), OneRow("movie", value(), bias + 0.5F));
+      std::vector<Key> gone = {KeyOf("movie", value())};
+      rows.erase(gone[0]);
+      log.Delta(changed, bias, gone);
+      rows = Overlay(std::move(rows), changed);
+    }
+    versions.emplace_back(rows, bias);
+    if (random() % 2 == 0) {
+      node.follower.Poll();
+      REQUIRE(node.version() == versions.size() - 1);
+      CheckServes(node, rows, bias);
+    }
+  }
+  CHECK(node.metrics.applied_patches.Value() > 0);
+}
+
+TEST_CASE("a rollback is served by its changed rows, not loaded anew", "[serving]") {
+  TestLog log;
+  Node node(log);
+  const Rows rows = RandomRows(1);
+  log.Base(rows, 0.25F);
+  log.Delta(OneRow("movie", "1", 7.0F), 0.5F);
+  node.follower.Poll();
+  REQUIRE(node.metrics.applied_loads.Value() == 1);
+  log.Delta(OneRow("movie", "new", 8.0F), 0.75F, {KeyOf("movie", "2")});
+  node.follower.Poll();
+  log.Rollback(VersionId(2));
+  node.follower.Poll();
+  CHECK(node.metrics.applied_loads.Value() == 1);
+  CHECK(node.metrics.applied_patches.Value() == 1);
+  CheckServes(node, Overlay(rows, OneRow("movie", "1", 7.0F)), 0.5F);
 }
 
 TEST_CASE("a rollback to what is served changes the number alone", "[serving]") {

@@ -32,7 +32,8 @@ struct Log {
     REQUIRE(log.Prepare(VersionId(version)).ok());
     for (int part = 0; kind != proto::Manifest::ROLLBACK && part < 2; ++part) {
       std::mt19937_64 random(version * 10 + static_cast<uint64_t>(part));
-      const std::string name = fmt::format("part-{}-0.safetensors", part);
+      const std::string name =
+          fmt::format("part-{}-0.safetensors{}", part, part == 1 ? ".zst" : "");
       const auto written = WritePart(files, folder, name, RandomContents(random));
       REQUIRE(written.ok());
       *manifest.add_parts() = *written;

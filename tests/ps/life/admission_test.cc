@@ -6,7 +6,7 @@
 #include <random>
 #include <utility>
 
-#include "ps/life/sort_columns.h"
+#include "common/version_log/sort_columns.h"
 #include "ps/life/sweep.h"
 #include "tests/ps/life/policies.h"
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <random>
 
-#include "ps/life/sort_columns.h"
+#include "common/version_log/sort_columns.h"
 #include "tests/ps/life/policies.h"
 
 namespace freshet::ps {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <random>
 
-#include "ps/life/sort_columns.h"
+#include "common/version_log/sort_columns.h"
 
 namespace freshet::ps {
 namespace {

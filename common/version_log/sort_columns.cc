@@ -1,4 +1,4 @@
-#include "ps/life/sort_columns.h"
+#include "common/version_log/sort_columns.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace freshet::ps {
+namespace freshet {
 namespace {
 
 template <typename T>
@@ -33,6 +33,20 @@ void Reorder(std::vector<T>& column, const std::vector<uint32_t>& order, size_t 
 
 }  // namespace
 
+void SortByKey(EmbeddingRows& rows) {
+  const std::vector<uint32_t> order = OrderOf(rows.keys);
+  Reorder(rows.keys, order);
+  Reorder(rows.values, order, rows.dim);
+  Reorder(rows.states, order, rows.state_dim);
+  Reorder(rows.frequencies, order);
+  Reorder(rows.last_updates, order);
+  Reorder(rows.lives, order);
+  Reorder(rows.served, order);
+  std::sort(rows.tombstones.begin(), rows.tombstones.end());
+  SortByKey(rows.candidates);
+  SortByBlock(rows.filter);
+}
+
 void SortByKey(CandidateRows& rows) {
   const std::vector<uint32_t> order = OrderOf(rows.keys);
   Reorder(rows.keys, order);
@@ -48,4 +62,4 @@ void SortByBlock(FilterBlocks& filter) {
   Reorder(filter.counters, order, FilterBlocks::kBlockBytes);
 }
 
-}  // namespace freshet::ps
+}  // namespace freshet
