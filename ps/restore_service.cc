@@ -40,27 +40,23 @@ Status CheckRequest(const proto::RestoreRequest& request) {
   return CheckRange("workers", request.workers(), 1, kMaxWorkers);
 }
 
-// Of all servers.
-StatusOr<uint64_t> RowsOfBase(const VersionLog& log, VersionId version) {
-  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(version));
+// Of the first version of the chain, on all servers.
+uint64_t RowsOfBase(const std::vector<proto::Manifest>& chain) {
   uint64_t rows = 0;
-  if (!chain.empty()) {
-    for (const proto::PartFile& part : chain.front().parts()) {
-      rows += part.rows();
-    }
+  for (const proto::PartFile& part : chain.front().parts()) {
+    rows += part.rows();
   }
   return rows;
 }
 
 // Of the last manifest of the chain: a rollback has no model of its own. Null: a rollback to
 // nothing.
-StatusOr<std::shared_ptr<const proto::ModelSpec>> ModelOf(const VersionLog& log,
-                                                          VersionId version) {
-  FRESHET_ASSIGN_OR_RETURN(std::vector<proto::Manifest> chain, log.Chain(version));
+StatusOr<std::shared_ptr<const proto::ModelSpec>> ModelOf(
+    const std::vector<proto::Manifest>& chain) {
   if (chain.empty()) {
     return std::shared_ptr<const proto::ModelSpec>();
   }
-  auto model = std::make_shared<const proto::ModelSpec>(std::move(*chain.back().mutable_model()));
+  auto model = std::make_shared<const proto::ModelSpec>(chain.back().model());
   FRESHET_RETURN_IF_ERROR(
       Annotate(CheckModel(*model), fmt::format("the model of version {}", chain.back().version())));
   return std::shared_ptr<const proto::ModelSpec>(std::move(model));
@@ -154,14 +150,16 @@ Status RestoreService::Load(const std::shared_ptr<Session>& session,
   const VersionId version(request.version());
   const bool own_log = request.log_dir().empty();
   const VersionLog log(files_, own_log ? log_.directory() : request.log_dir());
-  std::shared_ptr<const proto::ModelSpec> model;
+  // Read once: manifests are large.
+  std::vector<proto::Manifest> chain;
   if (version.value() != 0) {
-    FRESHET_ASSIGN_OR_RETURN(model, ModelOf(log, version));
+    FRESHET_ASSIGN_OR_RETURN(chain, log.Chain(version));
   }
+  FRESHET_ASSIGN_OR_RETURN(std::shared_ptr<const proto::ModelSpec> model, ModelOf(chain));
   const bool plain = own_log && request.base_version() == 0;
   bool loaded = false;
   if (plain && model != nullptr && FitsHeld(*session, *model)) {
-    FRESHET_ASSIGN_OR_RETURN(loaded, Rewind(*session, *model, version));
+    FRESHET_ASSIGN_OR_RETURN(loaded, Rewind(*session, *model, version, chain));
   }
   if (!loaded) {
     held_.reset();
@@ -173,7 +171,7 @@ Status RestoreService::Load(const std::shared_ptr<Session>& session,
       FRESHET_RETURN_IF_ERROR(store_->ReplaceIfBroken());
     }
     if (model != nullptr) {
-      FRESHET_RETURN_IF_ERROR(LoadAll(*session, *model, log, version));
+      FRESHET_RETURN_IF_ERROR(LoadAll(*session, *model, log, chain));
     }
   }
   if (model != nullptr && request.base_version() != 0) {
@@ -216,7 +214,8 @@ bool RestoreService::FitsHeld(const Session& session, const proto::ModelSpec& mo
 
 StatusOr<bool> RestoreService::Rewind(const Session& session,
                                       const proto::ModelSpec& model,
-                                      VersionId version) {
+                                      VersionId version,
+                                      const std::vector<proto::Manifest>& chain) {
   FRESHET_ASSIGN_OR_RETURN(const auto deltas, KeepRows(session, version));
   if (!deltas) {
     return false;
@@ -245,7 +244,7 @@ StatusOr<bool> RestoreService::Rewind(const Session& session,
     touched += shard.TakeAway(model);
     return absl::OkStatus();
   }));
-  FRESHET_RETURN_IF_ERROR(LoadParts(session, log_, version));
+  FRESHET_RETURN_IF_ERROR(LoadParts(session, log_, chain));
   metrics_.rewinds.Increment();
   Log().info("rewound epoch={} version={} touched={}",
              session.epoch().value(),
@@ -257,21 +256,23 @@ StatusOr<bool> RestoreService::Rewind(const Session& session,
 Status RestoreService::LoadAll(const Session& session,
                                const proto::ModelSpec& model,
                                const VersionLog& log,
-                               VersionId version) {
+                               const std::vector<proto::Manifest>& chain) {
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&model](Shard& shard) {
     shard.Declare(model);
     return absl::OkStatus();
   }));
-  FRESHET_ASSIGN_OR_RETURN(const uint64_t rows, RowsOfBase(log, version));
+  const uint64_t rows = RowsOfBase(chain);
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
     shard.Reserve(rows /
                   (uint64_t{session.ownership().partitions().server_count()} * owners_.size()));
     return absl::OkStatus();
   }));
-  return LoadParts(session, log, version);
+  return LoadParts(session, log, chain);
 }
 
-Status RestoreService::LoadParts(const Session& session, const VersionLog& log, VersionId version) {
+Status RestoreService::LoadParts(const Session& session,
+                                 const VersionLog& log,
+                                 const std::vector<proto::Manifest>& chain) {
   const auto load_part = [&](const proto::Manifest& manifest, const PartContents& contents) {
     if (Status closed = session.CheckNotClosed(); !closed.ok()) {
       return closed;
@@ -282,7 +283,7 @@ Status RestoreService::LoadParts(const Session& session, const VersionLog& log, 
   };
   return ForEachPart(files_,
                      log,
-                     version,
+                     chain,
                      PartColumns::kAll,
                      load_part,
                      [&](const proto::Manifest& manifest, const proto::PartFile& part) {
@@ -301,9 +302,11 @@ Status RestoreService::Blend(const Session& session, const proto::RestoreRequest
                         [&](Shard& shard) { return shard.Blend(contents, request.base_weight()); }),
         fmt::format("version {} of {}", manifest.version(), log.directory()));
   };
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain,
+                           log.Chain(VersionId(request.base_version())));
   return ForEachPart(files_,
                      log,
-                     VersionId(request.base_version()),
+                     chain,
                      PartColumns::kAll,
                      blend_part,
                      [&](const proto::Manifest& manifest, const proto::PartFile& part) {

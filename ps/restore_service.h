@@ -44,7 +44,10 @@ class RestoreService {
   Status Load(const std::shared_ptr<Session>& session, const proto::RestoreRequest& request);
   // Goes to another version of our log by loading no more than what may differ. False: that cannot
   // be told, or nothing is there to begin with; the rows are to be cleared.
-  StatusOr<bool> Rewind(const Session& session, const proto::ModelSpec& model, VersionId version);
+  StatusOr<bool> Rewind(const Session& session,
+                        const proto::ModelSpec& model,
+                        VersionId version,
+                        const std::vector<proto::Manifest>& chain);
   // Whether the tables that are there are those that the session needs.
   bool FitsHeld(const Session& session, const proto::ModelSpec& model) const;
   // The deltas whose rows may differ, if the owner threads can keep the rest.
@@ -53,8 +56,10 @@ class RestoreService {
   Status LoadAll(const Session& session,
                  const proto::ModelSpec& model,
                  const VersionLog& log,
-                 VersionId version);
-  Status LoadParts(const Session& session, const VersionLog& log, VersionId version);
+                 const std::vector<proto::Manifest>& chain);
+  Status LoadParts(const Session& session,
+                   const VersionLog& log,
+                   const std::vector<proto::Manifest>& chain);
   // Mixes a base into what was loaded.
   Status Blend(const Session& session, const proto::RestoreRequest& request);
 

@@ -338,14 +338,22 @@ Status VersionLog::Verify(VersionId version) const {
       });
 }
 
+Status ForEachPart(FileSystem& files,
+                   const VersionLog& log,
+                   VersionId version,
+                   PartColumns columns,
+                   const std::function<Status(const proto::Manifest&, PartContents)>& apply) {
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(version));
+  return ForEachPart(files, log, chain, columns, apply);
+}
+
 Status ForEachPart(
     FileSystem& files,
     const VersionLog& log,
-    VersionId version,
+    const std::vector<proto::Manifest>& chain,
     PartColumns columns,
     const std::function<Status(const proto::Manifest&, PartContents)>& apply,
     const std::function<bool(const proto::Manifest&, const proto::PartFile&)>& wants) {
-  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(version));
   std::vector<std::pair<const proto::Manifest*, const proto::PartFile*>> parts;
   for (const proto::Manifest& manifest : chain) {
     for (const proto::PartFile& part : manifest.parts()) {

@@ -107,15 +107,22 @@ class VersionLog {
   const std::string directory_;
 };
 
-// Loads each part of the chain of `version` in order; `apply` gets the contents and the manifest
-// they belong to. Stops at the first error. A part is read ahead, on another thread. Parts of which
-// `wants` says no are not read; null: all are.
+// Loads each part of a chain (VersionLog::Chain) in order; `apply` gets the contents and the
+// manifest they belong to. Stops at the first error. A part is read ahead, on another thread. Parts
+// of which `wants` says no are not read; null: all are.
 Status ForEachPart(
     FileSystem& files,
     const VersionLog& log,
-    VersionId version,
+    const std::vector<proto::Manifest>& chain,
     PartColumns columns,
     const std::function<Status(const proto::Manifest&, PartContents)>& apply,
     const std::function<bool(const proto::Manifest&, const proto::PartFile&)>& wants = nullptr);
+
+// Of the chain of `version`.
+Status ForEachPart(FileSystem& files,
+                   const VersionLog& log,
+                   VersionId version,
+                   PartColumns columns,
+                   const std::function<Status(const proto::Manifest&, PartContents)>& apply);
 
 }  // namespace freshet

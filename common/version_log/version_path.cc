@@ -1,54 +1,40 @@
 #include "common/version_log/version_path.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace freshet {
-namespace {
 
-// A version and what it adds to, back to a base or to what has been removed; oldest first.
-// Rollbacks stand for what they equal.
-StatusOr<std::vector<proto::Manifest>> LineOf(const VersionLog& log, VersionId version) {
-  std::vector<proto::Manifest> line;
-  for (VersionId next = version; next.value() != 0;) {
-    StatusOr<proto::Manifest> manifest = log.ReadManifest(next);
-    if (absl::IsNotFound(manifest.status())) {
-      break;
-    }
-    FRESHET_RETURN_IF_ERROR(manifest.status());
-    next = VersionId(manifest->kind() == proto::Manifest::BASE ? 0 : manifest->parent());
-    if (manifest->kind() != proto::Manifest::ROLLBACK) {
-      manifest->clear_workers();  // large, and of no use here
-      line.push_back(*std::move(manifest));
-    }
-  }
-  std::reverse(line.begin(), line.end());
-  return line;
-}
-
-}  // namespace
-
+// The larger of the two steps to its parent, until they are one. Only versions in between are read.
 StatusOr<std::optional<std::vector<proto::Manifest>>> DeltasBetween(const VersionLog& log,
                                                                     VersionId from,
                                                                     VersionId to) {
-  FRESHET_ASSIGN_OR_RETURN(std::vector<proto::Manifest> of_from, LineOf(log, from));
-  FRESHET_ASSIGN_OR_RETURN(std::vector<proto::Manifest> of_to, LineOf(log, to));
-  // Lines that have parted never meet again. They need not begin at the same version: what one of
-  // them has lost of its beginning is no difference.
-  const auto in_to = [&of_to](const proto::Manifest& manifest) {
-    return std::find_if(of_to.begin(), of_to.end(), [&](const proto::Manifest& other) {
-      return other.version() == manifest.version();
-    });
-  };
-  const auto last_shared =
-      std::find_if(of_from.rbegin(), of_from.rend(), [&](const proto::Manifest& manifest) {
-        return in_to(manifest) != of_to.end();
-      });
-  if (last_shared == of_from.rend()) {
+  std::vector<proto::Manifest> of_from;
+  std::vector<proto::Manifest> of_to;
+  while (from != to) {
+    const bool steps_from = from > to;
+    VersionId& version = steps_from ? from : to;
+    StatusOr<proto::Manifest> manifest = log.ReadManifest(version);
+    if (absl::IsNotFound(manifest.status())) {
+      return std::nullopt;
+    }
+    FRESHET_RETURN_IF_ERROR(manifest.status());
+    if (manifest->kind() == proto::Manifest::BASE) {
+      return std::nullopt;
+    }
+    version = VersionId(manifest->parent());
+    if (manifest->kind() == proto::Manifest::DELTA) {
+      manifest->clear_workers();  // large, and of no use here
+      (steps_from ? of_from : of_to).push_back(*std::move(manifest));
+    }
+  }
+  if (from.value() == 0) {
     return std::nullopt;
   }
-  std::vector<proto::Manifest> between(std::next(in_to(*last_shared)), of_to.end());
-  between.insert(between.begin(), last_shared.base(), of_from.end());
+  std::vector<proto::Manifest> between(std::make_move_iterator(of_from.rbegin()),
+                                       std::make_move_iterator(of_from.rend()));
+  std::move(of_to.rbegin(), of_to.rend(), std::back_inserter(between));
   return between;
 }
 
