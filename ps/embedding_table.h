@@ -13,7 +13,7 @@
 #include "common/key.h"
 #include "common/status.h"
 #include "common/version_log/part_file.h"
-#include "common/version_log/version_path.h"
+#include "common/version_log/touched_keys.h"
 #include "proto/model.pb.h"
 #include "ps/change_tracker.h"
 #include "ps/dirty_keys.h"

@@ -2,7 +2,6 @@
 
 #include <spdlog/logger.h>
 
-#include <atomic>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -239,17 +238,20 @@ StatusOr<bool> RestoreService::Rewind(const Session& session,
   // Until here a later restore would find everything as it was.
   FRESHET_RETURN_IF_ERROR(session.CheckNotClosed());
   held_.reset();
-  std::atomic<size_t> touched = 0;
+  std::mutex mutex;
+  TouchedKeys touched;
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
-    touched += shard.TakeAway(model);
+    TouchedKeys of_shard = shard.TakeAway(model);
+    const std::lock_guard lock(mutex);
+    touched.Merge(std::move(of_shard));
     return absl::OkStatus();
   }));
-  FRESHET_RETURN_IF_ERROR(LoadParts(session, log_, chain));
+  FRESHET_RETURN_IF_ERROR(LoadParts(session, log_, chain, &touched));
   metrics_.rewinds.Increment();
   Log().info("rewound epoch={} version={} touched={}",
              session.epoch().value(),
              version.value(),
-             touched.load());
+             touched.size());
   return true;
 }
 
@@ -267,12 +269,13 @@ Status RestoreService::LoadAll(const Session& session,
                   (uint64_t{session.ownership().partitions().server_count()} * owners_.size()));
     return absl::OkStatus();
   }));
-  return LoadParts(session, log, chain);
+  return LoadParts(session, log, chain, nullptr);
 }
 
 Status RestoreService::LoadParts(const Session& session,
                                  const VersionLog& log,
-                                 const std::vector<proto::Manifest>& chain) {
+                                 const std::vector<proto::Manifest>& chain,
+                                 const TouchedKeys* only) {
   const auto load_part = [&](const proto::Manifest& manifest, const PartContents& contents) {
     if (Status closed = session.CheckNotClosed(); !closed.ok()) {
       return closed;
@@ -281,14 +284,12 @@ Status RestoreService::LoadParts(const Session& session,
         RunOnAllAndWait(owners_, [&contents](Shard& shard) { return shard.Load(contents); }),
         fmt::format("version {}", manifest.version()));
   };
-  return ForEachPart(files_,
-                     log,
-                     chain,
-                     PartColumns::kAll,
-                     load_part,
-                     [&](const proto::Manifest& manifest, const proto::PartFile& part) {
-                       return MayConcern(session.ownership(), manifest, part);
-                     });
+  const PartSelection selection{.columns = PartColumns::kAll,
+                                .only = only,
+                                .wants = [&](const auto& manifest, const auto& part) {
+                                  return MayConcern(session.ownership(), manifest, part);
+                                }};
+  return ForEachPart(files_, log, chain, selection, load_part);
 }
 
 Status RestoreService::Blend(const Session& session, const proto::RestoreRequest& request) {
@@ -304,14 +305,12 @@ Status RestoreService::Blend(const Session& session, const proto::RestoreRequest
   };
   FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain,
                            log.Chain(VersionId(request.base_version())));
-  return ForEachPart(files_,
-                     log,
-                     chain,
-                     PartColumns::kAll,
-                     blend_part,
-                     [&](const proto::Manifest& manifest, const proto::PartFile& part) {
-                       return MayConcern(session.ownership(), manifest, part);
-                     });
+  const PartSelection selection{.columns = PartColumns::kAll,
+                                .only = nullptr,
+                                .wants = [&](const auto& manifest, const auto& part) {
+                                  return MayConcern(session.ownership(), manifest, part);
+                                }};
+  return ForEachPart(files_, log, chain, selection, blend_part);
 }
 
 }  // namespace freshet::ps

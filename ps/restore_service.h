@@ -57,9 +57,11 @@ class RestoreService {
                  const proto::ModelSpec& model,
                  const VersionLog& log,
                  const std::vector<proto::Manifest>& chain);
+  // `only`: the rows of these keys; null: all.
   Status LoadParts(const Session& session,
                    const VersionLog& log,
-                   const std::vector<proto::Manifest>& chain);
+                   const std::vector<proto::Manifest>& chain,
+                   const TouchedKeys* only);
   // Mixes a base into what was loaded.
   Status Blend(const Session& session, const proto::RestoreRequest& request);
 

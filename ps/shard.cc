@@ -23,7 +23,6 @@ auto FindByName(Tables& tables, const std::string& name) {
 void Shard::Clear(Epoch epoch, const Ownership& ownership) {
   EndCut(std::nullopt);
   clean_version_ = VersionId(0);
-  touched_.reset();
   evicted_before_ = CountEvicted();
   embeddings_.clear();
   dense_.clear();
@@ -37,29 +36,28 @@ void Shard::Clear(Epoch epoch, const Ownership& ownership) {
 VersionId Shard::Keep(Epoch epoch) {
   EndCut(std::nullopt);
   epoch_ = epoch;
-  touched_.emplace();
+  touched_ = {};
   const bool usable = failed_.ok() && storage_.store == nullptr;
   return usable ? clean_version_ : VersionId(0);
 }
 
 void Shard::Touch(const PartContents& part) {
-  touched_->Add(part, [this](Key key) { return OwnsKey(key); });
+  touched_.Add(part, [this](Key key) { return OwnsKey(key); });
 }
 
-size_t Shard::TakeAway(const proto::ModelSpec& model) {
+TouchedKeys Shard::TakeAway(const proto::ModelSpec& model) {
   clean_version_ = VersionId(0);
   for (const auto& table : embeddings_) {
-    TouchedKeys::Keys& keys = touched_->of(table->name());
+    TouchedKeys::Keys& keys = touched_.of(table->name());
     table->AddChanged(&keys);
     table->TakeAway(keys);
   }
   MakeDense(model);
-  return touched_->size();
+  return std::exchange(touched_, {});
 }
 
 void Shard::LoadedAll(VersionId version) {
   clean_version_ = version;
-  touched_.reset();
 }
 
 Status Shard::CheckEpoch(Epoch epoch) const {
@@ -157,15 +155,10 @@ StatusOr<EmbeddingTable*> Shard::TableOf(const EmbeddingRows& rows) {
   return &table;
 }
 
-bool Shard::Wants(Key key, const TouchedKeys::Keys* touched) const {
-  return OwnsKey(key) && (touched == nullptr || touched->contains(key));
-}
-
 std::vector<uint32_t> Shard::OwnRows(const EmbeddingRows& rows) const {
-  const TouchedKeys::Keys* const touched = touched_ ? touched_->Find(rows.variable) : nullptr;
   std::vector<uint32_t> own;
   for (uint32_t i = 0; i < rows.keys.size(); ++i) {
-    if (Wants(rows.keys[i], touched)) {
+    if (OwnsKey(rows.keys[i])) {
       own.push_back(i);
     }
   }
@@ -174,11 +167,10 @@ std::vector<uint32_t> Shard::OwnRows(const EmbeddingRows& rows) const {
 
 Status Shard::LoadEmbedding(const EmbeddingRows& rows) {
   FRESHET_ASSIGN_OR_RETURN(EmbeddingTable* const table, TableOf(rows));
-  const TouchedKeys::Keys* const touched = touched_ ? touched_->Find(rows.variable) : nullptr;
   std::vector<Key> tombstones;
   std::copy_if(
       rows.tombstones.begin(), rows.tombstones.end(), std::back_inserter(tombstones), [&](Key key) {
-        return Wants(key, touched);
+        return OwnsKey(key);
       });
   return table->Load(
       rows,

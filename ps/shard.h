@@ -56,8 +56,9 @@ class Shard {
   VersionId Keep(Epoch epoch);
   // The rows of a part's keys may differ between that version and the one to come.
   void Touch(const PartContents& part);
-  // Takes away what may differ, and what was changed. Returns how many keys that is.
-  size_t TakeAway(const proto::ModelSpec& model);
+  // Takes away what may differ, and what was changed. Returns the keys, whose rows are to be
+  // loaded.
+  TouchedKeys TakeAway(const proto::ModelSpec& model);
 
   // Work that was meant for another epoch is refused; Aborted says so. So is all work after Fail.
   Status CheckEpoch(Epoch epoch) const;
@@ -119,7 +120,6 @@ class Shard {
  private:
   StatusOr<EmbeddingTable*> TableOf(const EmbeddingRows& rows);
   void MakeDense(const proto::ModelSpec& model);
-  bool Wants(Key key, const TouchedKeys::Keys* touched) const;
   std::vector<uint32_t> OwnRows(const EmbeddingRows& rows) const;
   Status LoadEmbedding(const EmbeddingRows& rows);
   Status LoadDense(const DenseTensor& tensor);
@@ -145,8 +145,8 @@ class Shard {
   Epoch epoch_;
   Status failed_;
   std::optional<Ownership> ownership_;
-  VersionId clean_version_;             // of all rows that are not marked as changed; 0: of none
-  std::optional<TouchedKeys> touched_;  // from Keep to LoadedAll: the keys that are loaded
+  VersionId clean_version_;  // of all rows that are not marked as changed; 0: of none
+  TouchedKeys touched_;      // from Keep to TakeAway
   std::vector<std::unique_ptr<EmbeddingTable>> embeddings_;
   std::vector<std::unique_ptr<DenseTable>> dense_;  // null: another shard's
   EvictedRows evicted_before_;                      // by tables of earlier epochs

@@ -332,10 +332,11 @@ Status LogFollower::TryToServe(VersionId version) {
 
 StatusOr<PartContents> LogFollower::ReadFitting(const proto::Manifest& manifest,
                                                 const proto::PartFile& part,
-                                                const Weights& weights) {
+                                                const Weights& weights,
+                                                const TouchedKeys* only) {
   const VersionId version(manifest.version());
   StatusOr<PartContents> contents =
-      ReadPart(files_, log_.VersionDirectory(version), part, PartColumns::kServing);
+      ReadPart(files_, log_.VersionDirectory(version), part, PartColumns::kServing, only);
   Status status = contents.status();
   if (status.ok()) {
     status = Annotate(weights.Check(*contents),
@@ -362,7 +363,7 @@ Status LogFollower::ApplyDelta(const proto::Manifest& manifest) {
   std::vector<PartContents> parts;
   for (const proto::PartFile& part : manifest.parts()) {
     FRESHET_ASSIGN_OR_RETURN(PartContents contents,
-                             ReadFitting(manifest, part, store_.current().weights()));
+                             ReadFitting(manifest, part, store_.current().weights(), nullptr));
     parts.push_back(std::move(contents));
   }
   store_.Apply(FactsOf(manifest), parts);
@@ -397,6 +398,7 @@ VersionFacts LogFollower::FactsOfPlan(const Plan& plan) {
 
 Status LogFollower::ForEachPartOf(const Plan& plan,
                                   const Weights& weights,
+                                  const TouchedKeys* only,
                                   const std::function<void(const PartContents&)>& use) {
   std::vector<std::pair<const proto::Manifest*, const proto::PartFile*>> parts;
   for (const proto::Manifest& manifest : plan.chain) {
@@ -405,8 +407,9 @@ Status LogFollower::ForEachPartOf(const Plan& plan,
     }
   }
   const auto read = [&](size_t i) {
-    return std::async(std::launch::async,
-                      [&, i] { return ReadFitting(*parts[i].first, *parts[i].second, weights); });
+    return std::async(std::launch::async, [&, i] {
+      return ReadFitting(*parts[i].first, *parts[i].second, weights, only);
+    });
   };
   std::future<StatusOr<PartContents>> next;
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -433,7 +436,7 @@ Status LogFollower::Load(const Plan& plan) {
     FRESHET_ASSIGN_OR_RETURN(schema, Schema::Make(last.model()));
   }
   const auto fill = [&](const Weights& weights, const ModelStore::AddPart& add) {
-    return ForEachPartOf(plan, weights, add);
+    return ForEachPartOf(plan, weights, nullptr, add);
   };
   FRESHET_RETURN_IF_ERROR(store_.Load(FactsOfPlan(plan), std::move(schema), fill));
   content_ = VersionId(last.version());
@@ -473,7 +476,9 @@ StatusOr<bool> LogFollower::Patch(const Plan& plan) {
   }
   VersionPatch patch(**std::move(touched));
   FRESHET_RETURN_IF_ERROR(ForEachPartOf(
-      plan, store_.current().weights(), [&patch](const PartContents& part) { patch.Add(part); }));
+      plan, store_.current().weights(), &patch.touched(), [&patch](const PartContents& part) {
+        patch.Add(part);
+      }));
   const PartContents contents = std::move(patch).Take();
   store_.Apply(FactsOfPlan(plan), {&contents, 1});
   content_ = VersionId(plan.chain.back().version());

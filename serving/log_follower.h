@@ -97,12 +97,14 @@ class LogFollower {
   // Calls use(part) for all parts of the plan, in their order. The next one is read meanwhile.
   Status ForEachPartOf(const Plan& plan,
                        const Weights& weights,
+                       const TouchedKeys* only,
                        const std::function<void(const PartContents&)>& use);
   Status ApplyDelta(const proto::Manifest& manifest);
   // DataLoss, or InvalidArgument if the part is not one of this model.
   StatusOr<PartContents> ReadFitting(const proto::Manifest& manifest,
                                      const proto::PartFile& part,
-                                     const Weights& weights);
+                                     const Weights& weights,
+                                     const TouchedKeys* only);
   void Relabel(const proto::Manifest& head);
   void Served(const proto::Manifest& manifest, std::chrono::nanoseconds began);
   void Refuse(VersionId version, const Status& why);

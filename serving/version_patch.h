@@ -4,16 +4,18 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "common/version_log/part_file.h"
-#include "common/version_log/version_path.h"
+#include "common/version_log/touched_keys.h"
 
 namespace freshet::serving {
 
 // What turns the rows of one version into those of another one: put together from all parts of the
-// other, oldest first, of which it keeps the keys that may differ.
+// other, oldest first, which need not have other rows than those of the keys that may differ.
 // Thread-safety: one thread.
 class VersionPatch {
  public:
   explicit VersionPatch(TouchedKeys touched) : touched_(std::move(touched)) {}
+
+  const TouchedKeys& touched() const { return touched_; }
 
   void Add(const PartContents& part);
 

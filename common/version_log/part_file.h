@@ -7,6 +7,7 @@
 #include "common/feature_life.h"
 #include "common/key.h"
 #include "common/status.h"
+#include "common/version_log/touched_keys.h"
 #include "proto/manifest.pb.h"
 
 // A part file: what one owner thread of a server adds to a version. A safetensors file, whose
@@ -91,10 +92,12 @@ StatusOr<proto::PartFile> WritePart(FileSystem& files,
                                     const PartContents& contents);
 
 // Reads directory/part.name(), checks it against `part`, and each tensor against its checksum.
-// Errors: DataLoss names the file, the tensor and both checksums.
+// `only`: of rows and tombstones those of these keys, for which it takes no memory for the others;
+// null: all. Errors: DataLoss names the file, the tensor and both checksums.
 StatusOr<PartContents> ReadPart(FileSystem& files,
                                 const std::string& directory,
                                 const proto::PartFile& part,
-                                PartColumns columns);
+                                PartColumns columns,
+                                const TouchedKeys* only = nullptr);
 
 }  // namespace freshet

@@ -20,10 +20,11 @@ using namespace part_columns;  // NOLINT(google-build-using-namespace): names of
 // Reads one part file. Its errors do not name the file: ReadPart does.
 class PartReader {
  public:
-  PartReader(const ReadableFile& file, PartColumns columns)
+  PartReader(const ReadableFile& file, PartColumns columns, const TouchedKeys* only)
       : tensors_(file),
         all_(columns == PartColumns::kAll),
-        keys_only_(columns == PartColumns::kKeys) {}
+        keys_only_(columns == PartColumns::kKeys),
+        only_(only) {}
 
   Status Open(uint64_t bytes, const std::string& header_xxh3) {
     return tensors_.Open(bytes, header_xxh3);
@@ -31,7 +32,13 @@ class PartReader {
 
   StatusOr<PartContents> ReadTensors();
 
+  // All of the file, also those left out.
+  uint64_t rows() const { return rows_; }
+
+  uint64_t tombstones() const { return tombstones_; }
+
  private:
+  void PickKeys(EmbeddingRows* rows);
   StatusOr<EmbeddingRows> ReadKeys(const std::string& variable);
   StatusOr<EmbeddingRows> ReadEmbedding(const std::string& variable);
   Status ReadValues(EmbeddingRows* rows);
@@ -59,6 +66,11 @@ class PartReader {
   TensorReader tensors_;
   const bool all_;
   const bool keys_only_;
+  const TouchedKeys* const only_;  // null: all
+  uint64_t rows_ = 0;
+  uint64_t tombstones_ = 0;
+  uint64_t count_ = 0;  // rows of the variable that is being read, those left out included
+  std::vector<uint32_t> picked_;  // of them, if only some are wanted
 };
 
 StatusOr<EmbeddingRows> PartReader::ReadKeys(const std::string& variable) {
@@ -66,7 +78,27 @@ StatusOr<EmbeddingRows> PartReader::ReadKeys(const std::string& variable) {
   rows.variable = variable;
   FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kKeys, &rows.keys));
   FRESHET_RETURN_IF_ERROR(tensors_.ReadVector(variable, kTombstones, &rows.tombstones));
+  count_ = rows.keys.size();
+  rows_ += count_;
+  tombstones_ += rows.tombstones.size();
+  if (only_ != nullptr) {
+    PickKeys(&rows);
+  }
   return rows;
+}
+
+void PartReader::PickKeys(EmbeddingRows* rows) {
+  const TouchedKeys::Keys* const wanted = only_->Find(rows->variable);
+  const auto wants = [wanted](Key key) { return wanted != nullptr && wanted->contains(key); };
+  picked_.clear();
+  for (uint32_t i = 0; i < rows->keys.size(); ++i) {
+    if (wants(rows->keys[i])) {
+      rows->keys[picked_.size()] = rows->keys[i];
+      picked_.push_back(i);
+    }
+  }
+  rows->keys.resize(picked_.size());
+  std::erase_if(rows->tombstones, [&](Key key) { return !wants(key); });
 }
 
 StatusOr<EmbeddingRows> PartReader::ReadEmbedding(const std::string& variable) {
@@ -74,15 +106,17 @@ StatusOr<EmbeddingRows> PartReader::ReadEmbedding(const std::string& variable) {
   if (keys_only_) {
     return rows;
   }
+  tensors_.PickRows(only_ == nullptr ? nullptr : &picked_);
   FRESHET_RETURN_IF_ERROR(ReadValues(&rows));
   FRESHET_RETURN_IF_ERROR(ReadServed(&rows));
   FRESHET_RETURN_IF_ERROR(ReadStates(&rows));
-  const uint64_t count = rows.keys.size();
+  const uint64_t count = count_;
   FRESHET_RETURN_IF_ERROR(
       tensors_.ReadColumn(variable, kFrequencies, count, Wanted(&rows.frequencies)));
   FRESHET_RETURN_IF_ERROR(
       tensors_.ReadColumn(variable, kLastUpdates, count, Wanted(&rows.last_updates)));
   FRESHET_RETURN_IF_ERROR(ReadLives(variable, kLives, count, &rows.lives));
+  tensors_.PickRows(nullptr);
   FRESHET_RETURN_IF_ERROR(ReadCandidates(variable, &rows.candidates));
   FRESHET_RETURN_IF_ERROR(ReadFilter(variable, &rows.filter));
   FRESHET_RETURN_IF_ERROR(ReadClock(variable, &rows.clock));
@@ -94,7 +128,7 @@ Status PartReader::ReadServingValues(EmbeddingRows* rows) {
   if (tensor == nullptr) {
     return absl::OkStatus();
   }
-  const uint64_t count = rows->keys.size();
+  const uint64_t count = count_;
   if (tensor->type == TensorType::kF16) {
     rows->serving_values = proto::HALVES;
     std::vector<uint16_t> halves;
@@ -138,7 +172,7 @@ Status PartReader::SkipValues(const EmbeddingRows& rows) {
   FRESHET_RETURN_IF_ERROR(tensors_.ReadMatrix(rows.variable,
                                               kValues,
                                               tensor == nullptr ? TensorType::kF32 : tensor->type,
-                                              rows.keys.size(),
+                                              count_,
                                               &dim,
                                               nowhere));
   return dim == rows.dim ? absl::OkStatus()
@@ -153,11 +187,11 @@ Status PartReader::ReadStoredValues(EmbeddingRows* rows) {
   const TensorType type = tensor == nullptr ? TensorType::kF32 : tensor->type;
   if (type != TensorType::kF16 && type != TensorType::kBf16) {
     return tensors_.ReadMatrix(
-        rows->variable, kValues, TensorType::kF32, rows->keys.size(), &rows->dim, &rows->values);
+        rows->variable, kValues, TensorType::kF32, count_, &rows->dim, &rows->values);
   }
   std::vector<uint16_t> halves;
   FRESHET_RETURN_IF_ERROR(
-      tensors_.ReadMatrix(rows->variable, kValues, type, rows->keys.size(), &rows->dim, &halves));
+      tensors_.ReadMatrix(rows->variable, kValues, type, count_, &rows->dim, &halves));
   rows->values.resize(halves.size());
   if (type == TensorType::kF16) {
     rows->value_type = proto::F16;
@@ -173,8 +207,7 @@ Status PartReader::ReadServed(EmbeddingRows* rows) {
   if (!tensors_.Has(rows->variable, kServed)) {
     return absl::OkStatus();
   }
-  FRESHET_RETURN_IF_ERROR(
-      tensors_.ReadColumn(rows->variable, kServed, rows->keys.size(), &rows->served));
+  FRESHET_RETURN_IF_ERROR(tensors_.ReadColumn(rows->variable, kServed, count_, &rows->served));
   if (std::any_of(rows->served.begin(), rows->served.end(), [](uint8_t is) { return is > 1; })) {
     return DataLoss("tensor '{}/{}' holds something other than 0 and 1", rows->variable, kServed);
   }
@@ -185,12 +218,8 @@ Status PartReader::ReadStates(EmbeddingRows* rows) {
   if (!tensors_.Has(rows->variable, kStates)) {
     return absl::OkStatus();
   }
-  return tensors_.ReadMatrix(rows->variable,
-                             kStates,
-                             TensorType::kF32,
-                             rows->keys.size(),
-                             &rows->state_dim,
-                             Wanted(&rows->states));
+  return tensors_.ReadMatrix(
+      rows->variable, kStates, TensorType::kF32, count_, &rows->state_dim, Wanted(&rows->states));
 }
 
 Status PartReader::ReadLives(const std::string& variable,
@@ -200,11 +229,9 @@ Status PartReader::ReadLives(const std::string& variable,
   if (!tensors_.Has(variable, columns.shows)) {
     return absl::OkStatus();
   }
-  if (all_) {
-    lives->resize(rows);
-  }
   const auto read = [&](const char* column, auto member, auto elements) -> Status {
     FRESHET_RETURN_IF_ERROR(tensors_.ReadColumn(variable, column, rows, Wanted(&elements)));
+    lives->resize(elements.size());
     for (size_t i = 0; i < lives->size(); ++i) {
       (*lives)[i].*member = elements[i];
     }
@@ -323,17 +350,11 @@ StatusOr<PartContents> PartReader::ReadTensors() {
   return contents;
 }
 
-Status CheckCounts(const proto::PartFile& part, const PartContents& contents) {
-  uint64_t rows = 0;
-  uint64_t tombstones = 0;
-  for (const EmbeddingRows& embedding : contents.embeddings) {
-    rows += embedding.keys.size();
-    tombstones += embedding.tombstones.size();
-  }
-  if (rows != part.rows() || tombstones != part.tombstones()) {
+Status CheckCounts(const proto::PartFile& part, const PartReader& reader) {
+  if (reader.rows() != part.rows() || reader.tombstones() != part.tombstones()) {
     return DataLoss("holds {} rows and {} tombstones, manifest says {} and {}",
-                    rows,
-                    tombstones,
+                    reader.rows(),
+                    reader.tombstones(),
                     part.rows(),
                     part.tombstones());
   }
@@ -344,32 +365,34 @@ Status CheckCounts(const proto::PartFile& part, const PartContents& contents) {
 StatusOr<PartContents> ReadPlain(const ReadableFile& file,
                                  uint64_t bytes,
                                  const proto::PartFile& part,
-                                 PartColumns columns) {
-  PartReader reader(file, columns);
+                                 PartColumns columns,
+                                 const TouchedKeys* only) {
+  PartReader reader(file, columns, only);
   FRESHET_RETURN_IF_ERROR(reader.Open(bytes, part.header_xxh3()));
   FRESHET_ASSIGN_OR_RETURN(PartContents contents, reader.ReadTensors());
-  FRESHET_RETURN_IF_ERROR(CheckCounts(part, contents));
+  FRESHET_RETURN_IF_ERROR(CheckCounts(part, reader));
   return contents;
 }
 
 StatusOr<PartContents> Read(FileSystem& files,
                             const std::string& path,
                             const proto::PartFile& part,
-                            PartColumns columns) {
+                            PartColumns columns,
+                            const TouchedKeys* only) {
   FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(path));
   if (info.bytes != part.bytes() || part.bytes() < kSafetensorsLengthBytes) {
     return DataLoss("has {} bytes, manifest says {}", info.bytes, part.bytes());
   }
   FRESHET_ASSIGN_OR_RETURN(const auto file, files.OpenReadable(path));
   if (!IsZstdName(part.name())) {
-    return ReadPlain(*file, part.bytes(), part, columns);
+    return ReadPlain(*file, part.bytes(), part, columns, only);
   }
   if (part.plain_bytes() < kSafetensorsLengthBytes) {
     return DataLoss("holds {} bytes, as the manifest says", part.plain_bytes());
   }
   const ZstdReader plain(*file, part.plain_bytes());
   FRESHET_ASSIGN_OR_RETURN(PartContents contents,
-                           ReadPlain(plain, part.plain_bytes(), part, columns));
+                           ReadPlain(plain, part.plain_bytes(), part, columns, only));
   if (columns == PartColumns::kAll) {
     FRESHET_RETURN_IF_ERROR(plain.CheckWhole(part.bytes(), part.file_xxh3()));
   }
@@ -381,13 +404,14 @@ StatusOr<PartContents> Read(FileSystem& files,
 StatusOr<PartContents> ReadPart(FileSystem& files,
                                 const std::string& directory,
                                 const proto::PartFile& part,
-                                PartColumns columns) {
+                                PartColumns columns,
+                                const TouchedKeys* only) {
   if (!IsPlainFileName(part.name())) {
     return DataLoss(
         "{}: the manifest names a part '{}', which is no file name", directory, part.name());
   }
   const std::string path = directory + "/" + part.name();
-  StatusOr<PartContents> contents = Read(files, path, part, columns);
+  StatusOr<PartContents> contents = Read(files, path, part, columns, only);
   if (contents.ok()) {
     return contents;
   }

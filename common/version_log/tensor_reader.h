@@ -58,6 +58,10 @@ class TensorReader {
     return Find(variable, column) != nullptr;
   }
 
+  // From now on ReadColumn and ReadMatrix yield the elements of these rows (ascending), though all
+  // are checked; null: of all rows. `rows` outlives that.
+  void PickRows(const std::vector<uint32_t>* rows) { picked_ = rows; }
+
   // Takes a tensor as it is, without reading it; null if it is not there.
   const TensorInfo* Take(const std::string& name);
 
@@ -111,7 +115,14 @@ class TensorReader {
                     std::vector<T>* into) {
     FRESHET_ASSIGN_OR_RETURN(const TensorInfo* const tensor,
                              TakeFitting(variable, column, type, rows, width));
-    return into == nullptr ? absl::OkStatus() : ReadData(*tensor, into);
+    if (into == nullptr) {
+      return absl::OkStatus();
+    }
+    if (picked_ == nullptr || !rows) {
+      return ReadData(*tensor, into);
+    }
+    into->resize(picked_->size() * (width == nullptr ? 1 : *width));
+    return ReadPicked(*tensor, std::as_writable_bytes(std::span(*into)));
   }
 
   StatusOr<const TensorInfo*> TakeFitting(const std::string& variable,
@@ -120,12 +131,15 @@ class TensorReader {
                                           std::optional<uint64_t> rows,
                                           uint32_t* width);
   Status ReadBytes(const TensorInfo& tensor, std::span<std::byte> into) const;
+  Status ReadPicked(const TensorInfo& tensor, std::span<std::byte> into) const;
+  Status CheckSum(const TensorInfo& tensor, const std::string& found) const;
   Status ReadExactly(uint64_t offset, std::span<std::byte> into) const;
 
   const ReadableFile& file_;
   SafetensorsHeader header_;
   std::map<std::string, const TensorInfo*> left_;
   uint64_t data_begin_ = 0;
+  const std::vector<uint32_t>* picked_ = nullptr;
 };
 
 }  // namespace freshet

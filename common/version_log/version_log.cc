@@ -344,20 +344,18 @@ Status ForEachPart(FileSystem& files,
                    PartColumns columns,
                    const std::function<Status(const proto::Manifest&, PartContents)>& apply) {
   FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, log.Chain(version));
-  return ForEachPart(files, log, chain, columns, apply);
+  return ForEachPart(files, log, chain, PartSelection{.columns = columns}, apply);
 }
 
-Status ForEachPart(
-    FileSystem& files,
-    const VersionLog& log,
-    const std::vector<proto::Manifest>& chain,
-    PartColumns columns,
-    const std::function<Status(const proto::Manifest&, PartContents)>& apply,
-    const std::function<bool(const proto::Manifest&, const proto::PartFile&)>& wants) {
+Status ForEachPart(FileSystem& files,
+                   const VersionLog& log,
+                   const std::vector<proto::Manifest>& chain,
+                   const PartSelection& selection,
+                   const std::function<Status(const proto::Manifest&, PartContents)>& apply) {
   std::vector<std::pair<const proto::Manifest*, const proto::PartFile*>> parts;
   for (const proto::Manifest& manifest : chain) {
     for (const proto::PartFile& part : manifest.parts()) {
-      if (wants == nullptr || wants(manifest, part)) {
+      if (selection.wants == nullptr || selection.wants(manifest, part)) {
         parts.emplace_back(&manifest, &part);
       }
     }
@@ -366,7 +364,11 @@ Status ForEachPart(
   const auto read = [&](size_t i) {
     return std::async(std::launch::async, [&, i] {
       const auto& [manifest, part] = parts[i];
-      return ReadPart(files, log.VersionDirectory(VersionId(manifest->version())), *part, columns);
+      return ReadPart(files,
+                      log.VersionDirectory(VersionId(manifest->version())),
+                      *part,
+                      selection.columns,
+                      selection.only);
     });
   };
   std::future<StatusOr<PartContents>> next;

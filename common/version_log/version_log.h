@@ -107,16 +107,21 @@ class VersionLog {
   const std::string directory_;
 };
 
+// What to read of a chain.
+struct PartSelection {
+  PartColumns columns = PartColumns::kAll;
+  const TouchedKeys* only = nullptr;  // as in ReadPart
+  // Parts of which it says no are not read; null: all are.
+  std::function<bool(const proto::Manifest&, const proto::PartFile&)> wants = nullptr;
+};
+
 // Loads each part of a chain (VersionLog::Chain) in order; `apply` gets the contents and the
-// manifest they belong to. Stops at the first error. A part is read ahead, on another thread. Parts
-// of which `wants` says no are not read; null: all are.
-Status ForEachPart(
-    FileSystem& files,
-    const VersionLog& log,
-    const std::vector<proto::Manifest>& chain,
-    PartColumns columns,
-    const std::function<Status(const proto::Manifest&, PartContents)>& apply,
-    const std::function<bool(const proto::Manifest&, const proto::PartFile&)>& wants = nullptr);
+// manifest they belong to. Stops at the first error. A part is read ahead, on another thread.
+Status ForEachPart(FileSystem& files,
+                   const VersionLog& log,
+                   const std::vector<proto::Manifest>& chain,
+                   const PartSelection& selection,
+                   const std::function<Status(const proto::Manifest&, PartContents)>& apply);
 
 // Of the chain of `version`.
 Status ForEachPart(FileSystem& files,

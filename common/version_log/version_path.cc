@@ -38,28 +38,4 @@ StatusOr<std::optional<std::vector<proto::Manifest>>> DeltasBetween(const Versio
   return between;
 }
 
-void TouchedKeys::Add(const PartContents& part, absl::FunctionRef<bool(Key)> wants) {
-  for (const EmbeddingRows& rows : part.embeddings) {
-    Keys& keys = keys_[rows.variable];
-    const auto add = [&](const std::vector<Key>& some) {
-      std::copy_if(some.begin(), some.end(), std::inserter(keys, keys.end()), wants);
-    };
-    add(rows.keys);
-    add(rows.tombstones);
-  }
-}
-
-const TouchedKeys::Keys* TouchedKeys::Find(const std::string& variable) const {
-  const auto found = keys_.find(variable);
-  return found == keys_.end() ? nullptr : &found->second;
-}
-
-size_t TouchedKeys::size() const {
-  size_t keys = 0;
-  for (const auto& [variable, of_variable] : keys_) {
-    keys += of_variable.size();
-  }
-  return keys;
-}
-
 }  // namespace freshet

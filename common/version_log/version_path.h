@@ -1,14 +1,8 @@
 #pragma once
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
-#include "absl/functional/function_ref.h"
-#include "common/key.h"
 #include "common/status.h"
-#include "common/version_log/part_file.h"
 #include "common/version_log/version_log.h"
 #include "proto/manifest.pb.h"
 
@@ -22,25 +16,5 @@ namespace freshet {
 StatusOr<std::optional<std::vector<proto::Manifest>>> DeltasBetween(const VersionLog& log,
                                                                     VersionId from,
                                                                     VersionId to);
-
-// Keys by embedding variable: those whose rows may differ.
-// Thread-safety: any thread may ask while nobody adds.
-class TouchedKeys {
- public:
-  using Keys = absl::flat_hash_set<Key>;
-
-  Keys& of(const std::string& variable) { return keys_[variable]; }
-
-  // The keys and tombstones of a part (PartColumns::kKeys is enough), as far as `wants` says so.
-  void Add(const PartContents& part, absl::FunctionRef<bool(Key)> wants);
-
-  // Null: no key of the variable.
-  const Keys* Find(const std::string& variable) const;
-
-  size_t size() const;
-
- private:
-  absl::flat_hash_map<std::string, Keys> keys_;
-};
 
 }  // namespace freshet

@@ -1,12 +1,12 @@
 #include "common/version_log/zstd_part.h"
 
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <memory>
 
 #include "common/check.h"
+#include "common/version_log/checksum.h"
 
 namespace freshet {
 namespace {
@@ -18,22 +18,7 @@ struct Free {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 
   void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
-
-  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
 };
-
-using Hash = std::unique_ptr<XXH3_state_t, Free>;
-
-Hash MakeHash() {
-  Hash hash(XXH3_createState());
-  FRESHET_CHECK(hash != nullptr);
-  XXH3_64bits_reset(hash.get());
-  return hash;
-}
-
-std::string Hex(const Hash& hash) {
-  return fmt::format("{:016x}", XXH3_64bits_digest(hash.get()));
-}
 
 }  // namespace
 
@@ -43,7 +28,7 @@ bool IsZstdName(const std::string& name) {
 
 struct ZstdWriter::State {
   std::unique_ptr<ZSTD_CCtx, Free> context{ZSTD_createCCtx()};
-  Hash hash = MakeHash();
+  Xxh3Sum sum;
   std::vector<std::byte> out = std::vector<std::byte>(ZSTD_CStreamOutSize());
 };
 
@@ -70,7 +55,7 @@ Status ZstdWriter::Compress(std::span<const std::byte> bytes, bool last) {
       return Internal("zstd: {}", ZSTD_getErrorName(left));
     }
     if (out.pos > 0) {
-      XXH3_64bits_update(state_->hash.get(), out.dst, out.pos);
+      state_->sum.Add(std::span(state_->out).first(out.pos));
       bytes_ += out.pos;
       FRESHET_RETURN_IF_ERROR(file_.Append(std::span(state_->out).first(out.pos)));
     }
@@ -81,12 +66,12 @@ Status ZstdWriter::Compress(std::span<const std::byte> bytes, bool last) {
 }
 
 std::string ZstdWriter::xxh3() const {
-  return Hex(state_->hash);
+  return state_->sum.Hex();
 }
 
 struct ZstdReader::State {
   std::unique_ptr<ZSTD_DCtx, Free> context{ZSTD_createDCtx()};
-  Hash hash = MakeHash();
+  Xxh3Sum sum;
   std::vector<std::byte> in = std::vector<std::byte>(ZSTD_DStreamInSize());
   size_t in_begin = 0;  // of what is not decoded yet
   size_t in_end = 0;
@@ -110,7 +95,7 @@ Status ZstdReader::GrowTo(uint64_t plain_bytes) const {
       state.in_begin = 0;
       state.taken += state.in_end;
       state.file_ended = state.in_end < state.in.size();
-      XXH3_64bits_update(state.hash.get(), state.in.data(), state.in_end);
+      state.sum.Add(std::span(state.in).first(state.in_end));
     }
     const size_t before = state.plain.size();
     state.plain.resize(before + ZSTD_DStreamOutSize());
@@ -156,7 +141,7 @@ Status ZstdReader::CheckWhole(uint64_t bytes, const std::string& xxh3) const {
                     plain_bytes_,
                     bytes);
   }
-  if (const std::string found = Hex(state.hash); found != xxh3) {
+  if (const std::string found = state.sum.Hex(); found != xxh3) {
     return DataLoss("has xxh3 {}, the manifest says {}", found, xxh3);
   }
   return absl::OkStatus();

@@ -77,7 +77,8 @@ TEST_CASE("a line that has lost its beginning is followed as far as it goes", "[
   }
   CHECK(line.Between(4, 6) == std::vector<uint64_t>{5, 6});
   CHECK(line.Between(6, 4) == std::vector<uint64_t>{5, 6});
-  CHECK(line.Between(3, 6) == std::nullopt);
+  CHECK(line.Between(3, 6) == std::vector<uint64_t>{4, 5, 6});  // it need not be there itself
+  CHECK(line.Between(2, 6) == std::nullopt);
 }
 
 TEST_CASE("touched keys are those of rows and of tombstones", "[log]") {
