@@ -23,6 +23,7 @@ import os
 import pathlib
 import random
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -38,10 +39,9 @@ LINES_PER_STEP = 400
 RUN_LIMIT_S = 80
 # How what was not synced may be lost, for each role. The names in the log are the business of the
 # coordinator; a server's machine can lose but the bytes of its own files.
-LOSSES = {"local": ("nothing", "all", "bytes", "zeros", "renames"),
+LOSSES = {"local": ("nothing", "all", "bytes", "zeros", "creations", "renames", "removals"),
           "ps-0": ("nothing", "bytes", "zeros"),
-          "coordinator": ("nothing", "all", "bytes", "renames")}
-ALL_OR_NOTHING = ("nothing", "all")
+          "coordinator": ("nothing", "all", "bytes", "creations", "renames")}
 # A server makes and writes its parts alone; the coordinator does the rest.
 CLUSTER_OPERATIONS = 60
 
@@ -123,8 +123,8 @@ class LocalRun:
         try:
             for name, act in (("base", self.cut), ("delta", self.cut), ("delta 2", self.cut),
                               ("base 2", self.cut), ("delta 3", self.cut),
-                              ("collection", self.collect), ("last", self.finish)):
-                if name not in ("collection", "last"):
+                              ("collection", self.collect), ("delta 4", self.finish)):
+                if act == self.cut:
                     self.feed()
                 self.steps[name] = len(read_trace(self.cluster)[0])
                 act()
@@ -305,12 +305,33 @@ def plan(operations, chance, everything):
                         for lose in LOSSES[role] for number in range(1, CLUSTER_OPERATIONS + 1)]
     kills = [Kill(number, lose) for number in one_of_each_kind(operations, chance)
              for lose in ("nothing", chance.choice(LOSSES["local"][1:]))]
-    return kills + [Kill(chance.randint(1, CLUSTER_OPERATIONS), lose, role)
-                    for role in ("ps-0", "coordinator") for lose in LOSSES[role][:2]]
+    # The long ones first.
+    return [Kill(chance.randint(1, CLUSTER_OPERATIONS), lose, role)
+            for role in ("ps-0", "coordinator") for lose in LOSSES[role][:2]] + kills
+
+
+def without_syncs(operations):
+    """Kills after a sync that was left out: each must leave a damage that is seen."""
+    def number(step, operation, path, occurrence=0):
+        found = [number for number, (*where, _path) in enumerate(operations, 1)
+                 if where == [step, operation] and kind_of_file(_path) == path]
+        return found[occurrence]
+    committed = number("base", "sync_directory", "N", 1)
+    retired = number("collection", "sync_directory", "N")
+    return [Kill(committed + 1, "bytes", ignore_sync="* sync */part-*"),
+            Kill(committed + 1, "zeros", ignore_sync="* sync */part-*"),
+            Kill(committed + 1, "bytes", ignore_sync="* sync */manifest.json.tmp"),
+            Kill(committed + 1, "all", ignore_sync="* sync_directory .."),
+            Kill(committed + 1, "creations", ignore_sync="* sync_directory ."),
+            Kill(committed, "creations",
+                 ignore_sync=f"{number('base', 'sync_directory', 'N')} *"),
+            Kill(number("delta", "create", "N/part-N-N.safetensors"), "renames",
+                 ignore_sync=f"{committed} *"),
+            Kill(retired + 2, "renames", ignore_sync=f"{retired} *")]
 
 
 def repeat_command(kill):
-    return f"tests/e2e/systematic_kills.py {' '.join(kill.arguments())}"
+    return shlex.join(["tests/e2e/systematic_kills.py", *kill.arguments()])
 
 
 def run_apart(kill):
@@ -335,13 +356,14 @@ def run_all(kills, jobs, report=lambda line: print(line, file=sys.stderr, flush=
     return failures, deaths
 
 
-def print_table(deaths):
-    """How often each operation was the last."""
-    columns = sorted({key[:2] for key in deaths}, key=lambda key: (key[0] != "local", key))
-    print(f"{'DIED BEFORE':<42}" + "".join(f"{f'{role} {lose}':>20}" for role, lose in columns))
-    for operation in sorted({key[2] for key in deaths}):
-        print(f"{operation:<42}" + "".join(f"{deaths[(*column, operation)]:>20}"
-                                           for column in columns))
+def print_table(deaths, file=sys.stderr):
+    """How often each operation was the last, by what was lost."""
+    losses = [lose for lose in LOSSES["local"] if any(key[1] == lose for key in deaths)]
+    print(f"{'DIED BEFORE':<44}" + "".join(f"{lose:>10}" for lose in losses), file=file)
+    for role, operation in sorted({(role, operation) for role, _, operation in deaths},
+                                  key=lambda row: (row[0] != "local", row)):
+        counts = "".join(f"{deaths[role, lose, operation]:>10}" for lose in losses)
+        print(f"{role + ' ' + operation:<44}{counts}", file=file)
 
 
 def main():
@@ -354,7 +376,7 @@ def main():
     parser.add_argument("--lose", default="nothing", choices=LOSSES["local"])
     parser.add_argument("--role", default="local", choices=LOSSES)
     parser.add_argument("--ignore-sync", default="",
-                        help="no sync of these files of the log is done, as in */part-*")
+                        help='no such sync is done, as in "* sync */part-*" or "25 *"')
     options = parser.parse_args()
     if options.at is not None:
         limit_test(RUN_LIMIT_S)
@@ -372,7 +394,7 @@ def main():
     for kill in kills:
         kill.ignore_sync = options.ignore_sync
     failures, deaths = run_all(kills, options.jobs)
-    print_table(deaths)
+    print_table(deaths, sys.stdout)
     print(f"{len(kills)} runs in {time.monotonic() - begin:.0f} s, {len(failures)} failed")
     sys.exit(1 if failures else 0)
 

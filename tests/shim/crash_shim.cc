@@ -12,10 +12,13 @@
 //       all        bytes and names: new files are gone, removed and renamed ones are back
 //       bytes      files have the bytes of their last sync; names are as they were
 //       zeros      as bytes, but files keep their length, with zeros where the bytes were
-//       renames    only files that were renamed are back under their old names
-//   FRESHET_SHIM_IGNORE_SYNC  a pattern (fnmatch) of paths below the directory: their syncs are
-//   said
-//                             to succeed and do nothing. This plants the bug that a test must see
+//       creations  of the names only those of new files
+//       renames    of the names only those that files were given later
+//       removals   of the names only that some are gone
+//   FRESHET_SHIM_IGNORE_SYNC  a pattern (fnmatch) of lines of the trace, with blanks for tabs, as
+//   in
+//                             "* sync */part-*" or "25 *": such syncs are said to succeed and do
+//                             nothing. This plants the bug that a test must see
 //
 // The promise that is modelled is that of POSIX and no more: fsync and fdatasync of a file make its
 // bytes durable, fsync of a directory the names in it. What was removed waits in DIRECTORY.lost
@@ -221,8 +224,10 @@ class Unsynced {
     if (what == "all" || what == "bytes" || what == "zeros") {
       LoseBytes(what == "zeros");
     }
-    if (what == "all" || what == "renames") {
-      LoseNames(what == "renames");
+    for (auto change = names_.rbegin(); change != names_.rend(); ++change) {
+      if (what == "all" || what == NameOf(change->kind)) {
+        Undo(*change);
+      }
     }
   }
 
@@ -269,30 +274,36 @@ class Unsynced {
     }
   }
 
-  void LoseNames(bool only_renames) {
-    for (auto change = names_.rbegin(); change != names_.rend(); ++change) {
-      std::error_code ignored;
-      switch (change->kind) {
-        case NameChange::kRenamed:
-          RawRename(change->path, change->from);
-          break;
-        case NameChange::kMade:
-          if (!only_renames) {
-            std::filesystem::remove_all(change->path, ignored);
-          }
-          break;
-        case NameChange::kRemovedDirectory:
-          if (!only_renames) {
-            Call(SYS_mkdirat, AT_FDCWD, change->path.c_str(), 0755);
-          }
-          break;
-        case NameChange::kRemoved:
-          break;
-      }
-      const bool comes_back = !only_renames || change->kind == NameChange::kRenamed;
-      if (comes_back && !change->aside.empty()) {
-        RawRename(change->aside, change->path);
-      }
+  static std::string_view NameOf(NameChange::Kind kind) {
+    switch (kind) {
+      case NameChange::kMade:
+        return "creations";
+      case NameChange::kRenamed:
+        return "renames";
+      case NameChange::kRemoved:
+      case NameChange::kRemovedDirectory:
+        return "removals";
+    }
+    return "";
+  }
+
+  static void Undo(const NameChange& change) {
+    std::error_code ignored;
+    switch (change.kind) {
+      case NameChange::kMade:
+        std::filesystem::remove_all(change.path, ignored);
+        break;
+      case NameChange::kRenamed:
+        RawRename(change.path, change.from);
+        break;
+      case NameChange::kRemovedDirectory:
+        Call(SYS_mkdirat, AT_FDCWD, change.path.c_str(), 0755);
+        break;
+      case NameChange::kRemoved:
+        break;
+    }
+    if (!change.aside.empty()) {
+      RawRename(change.aside, change.path);
     }
   }
 
@@ -321,14 +332,12 @@ class Shim {
     return Watches(path) || (!directory_.empty() && path == ParentOf(directory_));
   }
 
-  bool IgnoresSync(const std::string& path) const {
-    return !ignore_sync_.empty() && ::fnmatch(ignore_sync_.c_str(), Below(path).c_str(), 0) == 0;
-  }
-
-  // With the lock held: an operation is about to be done.
-  void Count(const char* operation, const std::string& path) {
+  // With the lock held: an operation is about to be done. Says whether, if it is a sync, it is one
+  // that is to do nothing.
+  bool Count(const char* operation, const std::string& path) {
     ++count_;
-    const std::string line = std::to_string(count_) + "\t" + operation + "\t" + Below(path) + "\n";
+    const std::string number = std::to_string(count_);
+    const std::string line = number + "\t" + operation + "\t" + Below(path) + "\n";
     Trace(line);
     if (count_ == die_at_) {
       unsynced.Lose(lose_);
@@ -338,6 +347,8 @@ class Shim {
         ::pause();  // with the lock: nobody else gets to do anything
       }
     }
+    const std::string words = number + " " + operation + " " + Below(path);
+    return ::fnmatch(ignore_sync_.c_str(), words.c_str(), 0) == 0;
   }
 
   std::mutex mutex;
@@ -455,7 +466,7 @@ auto ChangeFile(const char* name, int fd, const Write& write) {
   return write();
 }
 
-int Sync(const char* name, int fd, long number) {
+int Sync(int fd, long number) {
   if (inside) {
     return Call(number, fd);
   }
@@ -466,8 +477,7 @@ int Sync(const char* name, int fd, long number) {
   }
   const Operation operation;
   const bool directory = IsDirectory(full);
-  shim.Count(directory ? "sync_directory" : name, full);
-  if (shim.IgnoresSync(full)) {
+  if (shim.Count(directory ? "sync_directory" : "sync", full)) {
     return 0;
   }
   const int result = Call(number, fd);
@@ -651,11 +661,11 @@ int ftruncate64(int fd, off64_t length) noexcept {
 }
 
 int fsync(int fd) {
-  return shim::Sync("sync", fd, SYS_fsync);
+  return shim::Sync(fd, SYS_fsync);
 }
 
 int fdatasync(int fd) {
-  return shim::Sync("sync", fd, SYS_fdatasync);
+  return shim::Sync(fd, SYS_fdatasync);
 }
 
 int rename(const char* from, const char* to) noexcept {
