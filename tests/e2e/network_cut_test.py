@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""The network between any two roles is cut while they train, for longer than a member may be silent,
+and comes back: and with it a server that knows nothing of what has happened meanwhile."""
+
+import os
+import subprocess
+import sys
+import time
+import unittest
+
+from harness import BIN, Cluster, wait_until
+from ledger import LEDGER, ledger_of
+from network import Hosts, enter_network
+from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from waiting import limit_test
+
+LINES_PER_TICK = 100
+TICK_S = 0.05
+CUT_S = 2.0  # twice what a member may be silent
+STEADY_S = 2.0
+
+
+class NetworkCutTest(unittest.TestCase):
+    def setUp(self):
+        self.hosts = Hosts(["coordinator", "ps-0", "ps-1", "worker-0", "worker-1", "serving-0",
+                            "another"])
+        self.cluster = self.enterContext(Cluster(
+            LEDGER, "training: {batch_size: 64, rpc_timeout: 500ms}", owner_threads=1,
+            member_timeout="1s", coordinator="rpc_timeout: 3s", hosts=self.hosts))
+        os.environ["FRESHET_SSH"] = self.hosts.shell(self.cluster.folder)
+        self.writer = StreamWriter(self.cluster.stream)
+        self.lines = make_lines(10**9, seed=11)
+        self.cluster.start()
+        self.wait_for_training()
+
+    def test_cuts_and_an_old_server_that_comes_back_do_no_harm(self):
+        self.a_member_is_cut_off_from_the_coordinator("ps-0")
+        self.a_member_is_cut_off_from_the_coordinator("worker-0")
+        self.a_worker_is_cut_off_from_a_server()
+        self.serving_is_cut_off()
+        self.a_server_is_replaced_and_comes_back()
+        self.a_host_is_cut_off_from_everybody()
+
+        self.writer.finish()
+        status = self.cluster.wait_finished()
+        got = ledger_of(self.cluster)
+        wrong = differing_keys(got, expected_ledger(self.cluster.stream))
+        print(f"{self.writer.lines} samples, version {status['version']}, epoch "
+              f"{status['epoch']}, {len(got)} keys, {len(wrong)} differ", file=sys.stderr)
+        self.assertEqual(dict(list(wrong.items())[:5]), {})
+        self.assertEqual(status["samples"], self.writer.lines)
+        self.cluster.freshetctl("versions", "verify", "--all")
+
+    def a_member_is_cut_off_from_the_coordinator(self, name):
+        """Servers and workers still see each other, and train on in an epoch that is over."""
+        before = self.cluster.status()["epoch"]
+        with self.hosts.cut("coordinator", name):
+            self.feed_for(CUT_S)
+            self.cluster.wait(lambda s: s["phase"] != "TRAINING", f"{name} is missed")
+        self.assertGreater(self.wait_for_training()["epoch"], before)
+
+    def a_worker_is_cut_off_from_a_server(self):
+        """The coordinator sees both; what the worker has pushed may or may not have arrived."""
+        with self.hosts.cut("worker-0", "ps-0"):
+            self.feed_for(CUT_S / 2)
+            version = self.cluster.status()["version"]
+            self.feed_for(CUT_S)
+            self.assertEqual(self.cluster.status()["version"], version)
+        self.wait_for_training()
+
+    def serving_is_cut_off(self):
+        """From the coordinator: it reads the log, and training does not notice."""
+        before = self.cluster.status()["epoch"]
+        with self.hosts.cut("coordinator", "serving-0"):
+            self.feed_for(CUT_S)
+            self.cluster.wait(lambda s: not up(s, "SERVING", 0), "serving-0 is missed")
+        self.wait_for_training()
+        status = self.cluster.wait(lambda s: up(s, "SERVING", 0)
+                                   and s["served_version"] > 0, "serving-0 is back")
+        self.assertEqual(status["epoch"], before)
+
+    def a_server_is_replaced_and_comes_back(self):
+        """While ps-0 is cut off from the coordinator, but not from the workers, another takes its
+        place."""
+        before = self.cluster.status()["epoch"]
+        with self.hosts.cut("ps-0", "coordinator"):
+            self.feed_for(CUT_S)
+            another = self.start_another()
+            self.wait_for_training()
+            replaced = self.cluster.status()["epoch"]
+            self.assertGreater(replaced, before)
+            self.feed_for(0.5)
+        # The old one is back, wants its place, and must not have it: else the two would take it
+        # from each other again and again.
+        wait_until(lambda: "is another process by now" in self.cluster.log("ps-0"),
+                   "that the old ps-0 hears that it was replaced", 20)
+        self.feed_for(STEADY_S)
+        self.assertEqual(self.wait_for_training()["epoch"], replaced)
+        # The way back: the other one ends, and the supervisor's next process joins.
+        another.terminate()
+        another.wait(20)
+        wait_until(lambda: self.cluster.kill("ps-0"), "ps-0 to kill")
+        self.wait_for_training()
+
+    def start_another(self):
+        """A second ps-0, on another host."""
+        config = self.cluster.folder / "another.yaml"
+        text = self.cluster.config.read_text()
+        changed = text.replace("run_dir: run,", "run_dir: another-run,").replace(
+            f"ps: {{hosts: [{self.hosts['ps-0']},", f"ps: {{hosts: [{self.hosts['another']},")
+        self.assertEqual(changed.count(self.hosts["another"]), 1)
+        config.write_text(changed)
+        with open(self.cluster.folder / "another.log", "wb") as log:
+            another = subprocess.Popen(
+                ["ip", "netns", "exec", self.hosts["another"], BIN / "freshet-ps",
+                 "--config", config, "--rank", "0"], stdout=log, stderr=log)
+        self.addCleanup(another.wait, 10)
+        self.addCleanup(another.kill)
+        return another
+
+    def a_host_is_cut_off_from_everybody(self):
+        before = self.cluster.status()["epoch"]
+        with self.hosts.cut("worker-1", "coordinator", "ps-0", "ps-1"):
+            self.feed_for(CUT_S)
+        self.assertGreater(self.wait_for_training()["epoch"], before)
+
+    def feed_for(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.writer.append(next(self.lines) for _ in range(LINES_PER_TICK))
+            time.sleep(TICK_S)
+
+    def wait_for_training(self):
+        """Until there is a version of samples that are written only now: its status."""
+        began = time.monotonic()
+        status = self.cluster.wait(lambda s: s["phase"] == "TRAINING", "training")
+        self.writer.append(next(self.lines) for _ in range(LINES_PER_TICK))
+        version = status["version"]
+        status = self.cluster.wait(
+            lambda s: s["phase"] == "TRAINING" and s["version"] > version
+            and s["samples"] == self.writer.lines, f"a version after {version}")
+        print(f"trains after {time.monotonic() - began:.1f} s: epoch {status['epoch']}, "
+              f"version {status['version']}", file=sys.stderr)
+        return status
+
+
+def up(status, role, rank):
+    return any(member["role"] == role and member.get("rank", 0) == rank and member["up"]
+               for member in status["members"])
+
+
+if __name__ == "__main__":
+    enter_network()
+    limit_test(160)
+    unittest.main(verbosity=2)
