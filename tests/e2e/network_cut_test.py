@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The network between any two roles is cut while they train, for longer than a member may be silent,
-and comes back: and with it a server that knows nothing of what has happened meanwhile."""
+"""The network between any two roles is cut while they train, for longer than a member may be
+silent, and comes back: and with it one that knows nothing of what has happened meanwhile."""
 
 import os
 import subprocess

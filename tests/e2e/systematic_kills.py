@@ -4,6 +4,8 @@
     systematic_kills.py [--all] [--seed S] [--jobs N]
     systematic_kills.py --at N [--lose MODE] [--role ROLE] [--ignore-sync PATTERN]
 
+Both also as scripts/torture --systematic, which builds the programs first.
+
 A run of all roles in one process makes a base, deltas, another base, removes old versions, and
 makes a last version. First it is counted (tests/shim/crash_shim.cc) what it does to the files of
 its log: every one of these operations has a number. Then the run is done again for each of them,

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Kills and power cuts at operations on the version log, one of each kind: what
-scripts/torture --systematic does at every one."""
+"""Kills and power cuts at operations on the version log, one of each kind;
+scripts/torture --systematic --all does so at every one."""
 
 import os
 import random
