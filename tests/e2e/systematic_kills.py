@@ -242,6 +242,7 @@ def run_in_cluster(kill):
         writer.append(next(lines) for _ in range(200))
         writer.finish()
         samples = cluster.wait_finished()["samples"]
+        cluster.stop()  # or it might be removing old versions while they are looked at
         return died, (judge_disk(cluster, acknowledged)
                       or judge_end(cluster, writer, samples))
 
@@ -338,8 +339,11 @@ def repeat_command(kill):
 
 def run_apart(kill):
     """One run in a process of its own: (what it died of, what is wrong)."""
-    done = subprocess.run([sys.executable, __file__, *kill.arguments()], text=True,
-                          capture_output=True, timeout=RUN_LIMIT_S + 40, check=False)
+    try:
+        done = subprocess.run([sys.executable, __file__, *kill.arguments()], text=True,
+                              capture_output=True, timeout=RUN_LIMIT_S + 40, check=False)
+    except subprocess.TimeoutExpired as error:
+        return "", str(error)
     died = re.search(r"(?m)^died before (.*)$", done.stdout)
     return died[1] if died else "", "" if done.returncode == 0 else done.stdout + done.stderr
 
