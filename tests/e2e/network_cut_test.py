@@ -130,21 +130,26 @@ class NetworkCutTest(unittest.TestCase):
             self.feed_for(CUT_S)
         self.assertGreater(self.wait_for_training()["epoch"], before)
 
+    def add_lines(self):
+        self.writer.append(next(self.lines) for _ in range(LINES_PER_TICK))
+
     def feed_for(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.writer.append(next(self.lines) for _ in range(LINES_PER_TICK))
+            self.add_lines()
             time.sleep(TICK_S)
 
     def wait_for_training(self):
-        """Until there is a version of samples that are written only now: its status."""
+        """Until there is a version with samples that are written only now: its status."""
         began = time.monotonic()
-        status = self.cluster.wait(lambda s: s["phase"] == "TRAINING", "training")
-        self.writer.append(next(self.lines) for _ in range(LINES_PER_TICK))
-        version = status["version"]
-        status = self.cluster.wait(
-            lambda s: s["phase"] == "TRAINING" and s["version"] > version
-            and s["samples"] == self.writer.lines, f"a version after {version}")
+        version = self.cluster.wait(lambda s: s["phase"] == "TRAINING", "training")["version"]
+        lines = self.writer.lines
+
+        def goes_on(status):
+            self.add_lines()
+            return (status["phase"] == "TRAINING" and status["version"] > version
+                    and status["samples"] > lines)
+        status = self.cluster.wait(goes_on, f"a version after {version}")
         print(f"trains after {time.monotonic() - began:.1f} s: epoch {status['epoch']}, "
               f"version {status['version']}", file=sys.stderr)
         return status

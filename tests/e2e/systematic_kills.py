@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A kill, and a power cut, at each operation on the version log in turn.
 
-    systematic_kills.py [--all] [--seed S] [--jobs N]
+    systematic_kills.py [--all] [--role ROLE] [--seed S] [--jobs N]
     systematic_kills.py --at N [--lose MODE] [--role ROLE] [--ignore-sync PATTERN]
 
 Both also as scripts/torture --systematic, which builds the programs first.
@@ -15,8 +15,8 @@ said to be there. Then the run goes on, and in the end the ledger model must hav
 sample at every key exactly once.
 
 The same is done, for some operations, to one server and to the coordinator of a cluster: there the
-others live on. --at repeats one of all these runs; --role says in which process (local, all of
-them, unless it is given)."""
+others live on. --at repeats one of all these runs. --role: only the runs in which this process dies
+(local: all in one)."""
 
 import argparse
 import collections
@@ -380,13 +380,13 @@ def main():
     parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2))
     parser.add_argument("--at", type=int, help="one run: the number of the operation")
     parser.add_argument("--lose", default="nothing", choices=LOSSES["local"])
-    parser.add_argument("--role", default="local", choices=LOSSES)
+    parser.add_argument("--role", choices=LOSSES)
     parser.add_argument("--ignore-sync", default="",
                         help='no such sync is done, as in "* sync */part-*" or "25 *"')
     options = parser.parse_args()
     if options.at is not None:
         limit_test(RUN_LIMIT_S)
-        kill = Kill(options.at, options.lose, options.role, options.ignore_sync)
+        kill = Kill(options.at, options.lose, options.role or "local", options.ignore_sync)
         try:
             died, problem = (run_local if kill.role == "local" else run_in_cluster)(kill)
         except (Deadline, CommandFailed) as error:
@@ -396,7 +396,8 @@ def main():
     begin = time.monotonic()
     operations = count_operations()
     print(f"seed {options.seed}: {len(operations)} operations", file=sys.stderr)
-    kills = plan(operations, random.Random(options.seed), options.all)
+    kills = [kill for kill in plan(operations, random.Random(options.seed), options.all)
+             if kill.role == (options.role or kill.role)]
     for kill in kills:
         kill.ignore_sync = options.ignore_sync
     failures, deaths = run_all(kills, options.jobs)
