@@ -162,5 +162,5 @@ def member(status, role, rank):
 
 if __name__ == "__main__":
     enter_network()
-    limit_test(160)
+    limit_test(220)
     unittest.main(verbosity=2)

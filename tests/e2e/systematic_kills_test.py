@@ -38,5 +38,5 @@ class SystematicKillsTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    limit_test(220)
+    limit_test(280)
     unittest.main(verbosity=2)
