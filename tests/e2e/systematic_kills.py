@@ -169,7 +169,7 @@ class LocalRun:
                 raise Died
             status = self.cluster.status()
             return status if status is not None and condition(status) else None
-        return wait_until(seen, what, 20, 0.01)
+        return wait_until(seen, what, 20, 0.03)
 
 
 def local_cluster():
