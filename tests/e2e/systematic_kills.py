@@ -15,8 +15,9 @@ said to be there. Then the run goes on, and in the end the ledger model must hav
 sample at every key exactly once.
 
 The same is done, for some operations, to one server and to the coordinator of a cluster: there the
-others live on. --at repeats one of all these runs. --role: only the runs in which this process dies
-(local: all in one)."""
+others live on. And to all roles in one process that receives samples: there the operations on
+the received stream count too. --at repeats one of all these runs. --role: only the runs in which
+this process dies (local: all in one; receiver: the same, receiving)."""
 
 import argparse
 import collections
@@ -43,9 +44,11 @@ RUN_LIMIT_S = 80
 # coordinator; a server's machine can lose but the bytes of its own files.
 LOSSES = {"local": ("nothing", "all", "bytes", "zeros", "creations", "renames", "removals"),
           "ps-0": ("nothing", "bytes", "zeros"),
-          "coordinator": ("nothing", "all", "bytes", "creations", "renames")}
+          "coordinator": ("nothing", "all", "bytes", "creations", "renames"),
+          "receiver": ("nothing", "bytes", "all")}
 # A server makes and writes its parts alone; the coordinator does the rest.
 CLUSTER_OPERATIONS = 60
+RECEIVER_OPERATIONS = 500
 
 
 class Died(Exception):
@@ -192,7 +195,7 @@ def count_operations():
         operations, _ = read_trace(cluster)
         log = (cluster.folder / "local.log").read_text()
         problem = (judge_disk(cluster, local.acknowledged)
-                   or judge_end(cluster, local.writer, last_samples(log)))
+                   or judge_end(cluster, local.writer.lines, last_samples(log)))
         if problem or local.process.returncode != 0:
             raise CommandFailed(f"a run without a kill failed: {problem}\n{log}")
     steps = sorted(local.steps.items(), key=lambda step: step[1])
@@ -216,7 +219,52 @@ def run_local(kill):
         done = run(BIN / "freshet-local", "--config", cluster.config, "--until-finished",
                    limit_s=40)
         return died, (judge_disk(cluster, local.acknowledged)
-                      or judge_end(cluster, local.writer, last_samples(done.stdout)))
+                      or judge_end(cluster, local.writer.lines, last_samples(done.stdout)))
+
+
+# ---- all roles in one process, receiving
+
+def run_receiving(kill):
+    """The power goes while a log is received, and versions are made of what has just arrived."""
+    with Cluster(LEDGER, "training: {batch_size: 64, max_batch_wait: 5ms}", workers=1, serving=0,
+                 owner_threads=1, cut_every="20ms",
+                 receive="{from: log, log: clicks.log, segment_bytes: 100KiB}") as cluster:
+        # The log and the stream are on one disk, that of the shim.
+        disk = cluster.folder / "disk"
+        disk.mkdir()
+        for path, name in ((cluster.config, "log_dir: "), (cluster.folder / "job.yaml", "path: ")):
+            path.write_text(path.read_text().replace(name, f"{name}disk/", 1))
+        cluster.log_dir, cluster.stream = disk / "log", disk / "stream"
+        command = [BIN / "freshet-local", "--config", cluster.config]
+        environment = {**os.environ, **kill.environment(cluster), "FRESHET_SHIM_DIR": str(disk)}
+        clicks = cluster.folder / "clicks.log"
+        lines = make_lines(10**9, seed=7, users=60, items=30)
+        with open(cluster.folder / "local.log", "wb") as output, \
+                open(clicks, "ab", buffering=0) as file, \
+                subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process:
+            def dead():
+                file.write("".join(next(lines) for _ in range(20)).encode())
+                return process.poll() is not None
+            try:
+                wait_until(dead, "the death of the receiver", 30, 0.003)
+            finally:
+                process.kill()
+        _, died = read_trace(cluster)
+        problem = judge_disk(cluster, 0)
+        if problem:
+            return died, "after the kill " + problem
+        sent = clicks.read_bytes()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as process:
+            try:
+                samples = cluster.wait(lambda s: s["samples"] >= sent.count(b"\n"),
+                                       "all samples", 20)["samples"]
+            finally:
+                process.terminate()
+        received = b"".join(path.read_bytes() for path in sorted(cluster.stream.glob("[0-9]*")))
+        if received != sent:
+            return died, f"{len(received)} bytes were received, {len(sent)} were sent"
+        return died, judge_end(cluster, sent.count(b"\n"), samples, "[0-9]*")
 
 
 # ---- one process of a cluster
@@ -244,7 +292,7 @@ def run_in_cluster(kill):
         samples = cluster.wait_finished()["samples"]
         cluster.stop()  # or it might be removing old versions while they are looked at
         return died, (judge_disk(cluster, acknowledged)
-                      or judge_end(cluster, writer, samples))
+                      or judge_end(cluster, writer.lines, samples))
 
 
 class Environment:
@@ -277,13 +325,13 @@ def judge_disk(cluster, acknowledged):
     return ""
 
 
-def judge_end(cluster, writer, samples):
+def judge_end(cluster, lines, samples, names="*.csv"):
     """What is wrong with a run that has ended."""
-    wrong = differing_keys(ledger_of(cluster), expected_ledger(cluster.stream))
+    wrong = differing_keys(ledger_of(cluster), expected_ledger(cluster.stream, names=names))
     if wrong:
         return f"{len(wrong)} keys differ: {list(wrong.items())[:3]}"
-    if samples != writer.lines:
-        return f"{samples} samples were scored, {writer.lines} are there"
+    if samples != lines:
+        return f"{samples} samples were scored, {lines} are there"
     left = [folder.name for folder in cluster.log_dir.iterdir()
             if not (folder / "manifest.json").exists()]
     return f"left in the log: {left}" if left else ""
@@ -304,13 +352,17 @@ def plan(operations, chance, everything):
     if everything:
         kills = [Kill(number, lose) for lose in LOSSES["local"]
                  for number in range(1, len(operations) + 1)]
-        return kills + [Kill(number, lose, role) for role in ("ps-0", "coordinator")
-                        for lose in LOSSES[role] for number in range(1, CLUSTER_OPERATIONS + 1)]
+        kills += [Kill(number, lose, role) for role in ("ps-0", "coordinator")
+                  for lose in LOSSES[role] for number in range(1, CLUSTER_OPERATIONS + 1)]
+        return kills + [Kill(number, lose, "receiver") for lose in LOSSES["receiver"]
+                        for number in range(1, RECEIVER_OPERATIONS + 1)]
     kills = [Kill(number, lose) for number in one_of_each_kind(operations, chance)
              for lose in ("nothing", chance.choice(LOSSES["local"][1:]))]
     # The long ones first.
     return [Kill(chance.randint(1, CLUSTER_OPERATIONS), lose, role)
-            for role in ("ps-0", "coordinator") for lose in LOSSES[role][:2]] + kills
+            for role in ("ps-0", "coordinator") for lose in LOSSES[role][:2]] + [
+                Kill(chance.randint(100, RECEIVER_OPERATIONS), lose, "receiver")
+                for lose in ("bytes", "bytes", "all")] + kills
 
 
 def without_syncs(operations):
@@ -388,7 +440,8 @@ def main():
         limit_test(RUN_LIMIT_S)
         kill = Kill(options.at, options.lose, options.role or "local", options.ignore_sync)
         try:
-            died, problem = (run_local if kill.role == "local" else run_in_cluster)(kill)
+            runs = {"local": run_local, "receiver": run_receiving}
+            died, problem = runs.get(kill.role, run_in_cluster)(kill)
         except (Deadline, CommandFailed) as error:
             died, problem = None, str(error)
         print(f"died before {' '.join(died or ('nothing',))}\n{problem or 'exact'}")
