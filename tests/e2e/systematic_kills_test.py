@@ -26,6 +26,8 @@ class SystematicKillsTest(unittest.TestCase):
         failures, deaths = run_all(kills, JOBS)
         print_table(deaths)
         self.assertEqual([problem for _, problem in failures], [])
+        reached = sum(deaths.values()) - sum(deaths[key] for key in deaths if key[2] == "nothing")
+        self.assertGreater(reached, 0.8 * len(kills))
 
     def test_a_sync_that_is_left_out_is_seen(self):
         kills = without_syncs(self.operations)

@@ -3,10 +3,13 @@
 // as a power cut would.
 //
 //   FRESHET_SHIM_DIR          the directory, absolute; what lies elsewhere is left alone
-//   FRESHET_SHIM_TRACE        a file that gets a line an operation, before it is done:
-//                             NUMBER <tab> OPERATION <tab> path below the directory
-//   FRESHET_SHIM_DIE_AT       dies before the operation of this number; once, that is, not if the
-//                             trace says that a process has died of it before
+//   FRESHET_SHIM_TRACE        a file that gets a line an operation, before it is done: NUMBER,
+//   TIMES
+//                             it was done to that path, OPERATION and PATH below the directory,
+//                             with tabs between
+//   FRESHET_SHIM_DIE_AT       dies before the operation of this NUMBER, or before this "TIMES
+//                             OPERATION PATH", which is the same one in another run too; once, that
+//                             is, not if the trace says that a process has died of it before
 //   FRESHET_SHIM_LOSE         what is lost then, of all that no sync has covered
 //       nothing    (default): the process dies, the machine goes on
 //       all        bytes and names: new files are gone, removed and renamed ones are back
@@ -15,10 +18,8 @@
 //       creations  of the names only those of new files
 //       renames    of the names only those that files were given later
 //       removals   of the names only that some are gone
-//   FRESHET_SHIM_IGNORE_SYNC  a pattern (fnmatch) of lines of the trace, with blanks for tabs, as
-//   in
-//                             "* sync */part-*" or "25 *": such syncs are said to succeed and do
-//                             nothing. This plants the bug that a test must see
+//   FRESHET_SHIM_IGNORE_SYNC  a pattern (fnmatch) of "TIMES OPERATION PATH": such syncs are said to
+//                             succeed and do nothing. This plants the bug that a test must see
 //
 // The promise that is modelled is that of POSIX and no more: fsync and fdatasync of a file make its
 // bytes durable, fsync of a directory the names in it. What was removed waits in DIRECTORY.lost
@@ -287,14 +288,25 @@ class Unsynced {
     return "";
   }
 
-  static void Undo(const NameChange& change) {
+  // What was renamed and then removed: without the rename, the removal did not happen to it.
+  void TakeBackRemoved(const std::string& path, const std::string& as) const {
+    for (const NameChange& change : names_) {
+      if (change.kind == NameChange::kRemoved && change.path == path) {
+        RawRename(change.aside, as);
+      }
+    }
+  }
+
+  void Undo(const NameChange& change) const {
     std::error_code ignored;
     switch (change.kind) {
       case NameChange::kMade:
         std::filesystem::remove_all(change.path, ignored);
         break;
       case NameChange::kRenamed:
-        RawRename(change.path, change.from);
+        if (RawRename(change.path, change.from) != 0) {
+          TakeBackRemoved(change.path, change.from);
+        }
         break;
       case NameChange::kRemovedDirectory:
         Call(SYS_mkdirat, AT_FDCWD, change.path.c_str(), 0755);
@@ -335,11 +347,13 @@ class Shim {
   // With the lock held: an operation is about to be done. Says whether, if it is a sync, it is one
   // that is to do nothing.
   bool Count(const char* operation, const std::string& path) {
-    ++count_;
-    const std::string number = std::to_string(count_);
-    const std::string line = number + "\t" + operation + "\t" + Below(path) + "\n";
+    const std::string what = std::string(operation) + "\t" + Below(path);
+    const std::string times = std::to_string(++times_[what]);
+    const std::string number = std::to_string(++count_);
+    const std::string line = number + "\t" + times + "\t" + what + "\n";
+    const std::string words = times + " " + operation + " " + Below(path);
     Trace(line);
-    if (count_ == die_at_) {
+    if (die_at_ == number || die_at_ == words) {
       unsynced.Lose(lose_);
       Trace("died\t" + line);
       ::kill(::getpid(), SIGKILL);
@@ -347,7 +361,6 @@ class Shim {
         ::pause();  // with the lock: nobody else gets to do anything
       }
     }
-    const std::string words = number + " " + operation + " " + Below(path);
     return ::fnmatch(ignore_sync_.c_str(), words.c_str(), 0) == 0;
   }
 
@@ -363,9 +376,7 @@ class Shim {
     unsynced.set_lost_folder(directory_ + ".lost");
     const bool died = !trace_.empty() && Stat(trace_).has_value() &&
                       Contents(trace_).find("died\t") != std::string::npos;
-    if (const std::string at = Environment("FRESHET_SHIM_DIE_AT"); !at.empty() && !died) {
-      die_at_ = std::strtoull(at.c_str(), nullptr, 10);
-    }
+    die_at_ = died ? "" : Environment("FRESHET_SHIM_DIE_AT");
   }
 
   std::string Below(const std::string& path) const {
@@ -388,8 +399,10 @@ class Shim {
   const std::string trace_;
   const std::string lose_;
   const std::string ignore_sync_;
-  size_t die_at_ = 0;  // 0: never
-  size_t count_ = 0;   // guarded by mutex
+  std::string die_at_;  // empty: never
+  // Guarded by mutex:
+  size_t count_ = 0;
+  std::map<std::string, size_t> times_;
 };
 
 // The length of one operation.
