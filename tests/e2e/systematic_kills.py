@@ -148,7 +148,12 @@ class LocalRun:
                                       "another version")["version"]
 
     def collect(self):
-        self.ask("versions", "gc")
+        """Until there was something to remove."""
+        def removed():
+            self.ask("versions", "gc")
+            return any(path.endswith("/manifest.retired")
+                       for _, _, path in read_trace(self.cluster)[0])
+        wait_until(removed, "a version that is removed", 20, 0.1)
 
     def finish(self):
         self.writer.append(next(self.lines) for _ in range(LINES_PER_STEP))
@@ -204,7 +209,7 @@ def count_operations():
 
 def run_local(kill):
     """(what it died of, what is wrong: empty if nothing is). What is done in the background may
-    be done to another version in this run: then it does not die, which is no fault of its own."""
+    be done less often in this run: then it does not die, which is no fault of its own."""
     with local_cluster() as cluster:
         local = LocalRun(cluster, kill)
         local.play()
@@ -339,19 +344,31 @@ def judge_end(cluster, lines, samples, names="*.csv"):
 
 # ---- many runs
 
+def names_of(operations):
+    """[(step, kind, name)], where a name is the same operation in another run as well: the so many
+    of its kind."""
+    times = collections.Counter()
+    names = []
+    for step, _, operation, path in operations:
+        kind = f"{operation} {kind_of_file(path)}"
+        times[kind] += 1
+        names.append((step.split()[0], kind, f"{times[kind]} {kind}"))
+    return names
+
+
 def one_of_each_kind(operations, chance):
-    """An operation of each kind on each kind of file, in bases, deltas and collections."""
+    """The name of one operation of each kind in bases, in deltas and in collections."""
     kinds = collections.defaultdict(list)
-    for step, times, operation, path in operations:
-        kinds[step.split()[0], operation, kind_of_file(path)].append((times, operation, path))
-    return [" ".join(chance.choice(group)) for group in kinds.values()]
+    for step, kind, name in names_of(operations):
+        kinds[step, kind].append(name)
+    return [chance.choice(names) for names in kinds.values()]
 
 
 def plan(operations, chance, everything):
     """The runs to do."""
     if everything:
-        kills = [Kill(" ".join(operation), lose) for lose in LOSSES["local"]
-                 for _step, *operation in operations]
+        kills = [Kill(name, lose) for lose in LOSSES["local"]
+                 for _step, _kind, name in names_of(operations)]
         kills += [Kill(str(number), lose, role) for role in ("ps-0", "coordinator")
                   for lose in LOSSES[role] for number in range(1, CLUSTER_OPERATIONS + 1)]
         return kills + [Kill(str(number), lose, "receiver") for lose in LOSSES["receiver"]

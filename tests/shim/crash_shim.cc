@@ -3,13 +3,13 @@
 // as a power cut would.
 //
 //   FRESHET_SHIM_DIR          the directory, absolute; what lies elsewhere is left alone
-//   FRESHET_SHIM_TRACE        a file that gets a line an operation, before it is done: NUMBER,
-//   TIMES
-//                             it was done to that path, OPERATION and PATH below the directory,
-//                             with tabs between
+//   FRESHET_SHIM_TRACE        a file that gets a line an operation, before it is done, with tabs:
+//                             NUMBER, TIMES it was done to that path, OPERATION, PATH below the
+//                             directory
 //   FRESHET_SHIM_DIE_AT       dies before the operation of this NUMBER, or before this "TIMES
-//                             OPERATION PATH", which is the same one in another run too; once, that
-//                             is, not if the trace says that a process has died of it before
+//                             OPERATION PATH", where a PATH with N for each number stands for all
+//                             such paths together; once, that is, not if the trace says that a
+//                             process has died of it before
 //   FRESHET_SHIM_LOSE         what is lost then, of all that no sync has covered
 //       nothing    (default): the process dies, the machine goes on
 //       all        bytes and names: new files are gone, removed and renamed ones are back
@@ -347,13 +347,15 @@ class Shim {
   // With the lock held: an operation is about to be done. Says whether, if it is a sync, it is one
   // that is to do nothing.
   bool Count(const char* operation, const std::string& path) {
-    const std::string what = std::string(operation) + "\t" + Below(path);
-    const std::string times = std::to_string(++times_[what]);
+    const std::string below = Below(path);
     const std::string number = std::to_string(++count_);
-    const std::string line = number + "\t" + times + "\t" + what + "\n";
-    const std::string words = times + " " + operation + " " + Below(path);
+    const std::string words = TimesDone(operation, below);
+    const std::string kind = KindOf(below);
+    const std::string of_kind = kind == below ? words : TimesDone(operation, kind);
+    const std::string times = words.substr(0, words.find(' '));
+    const std::string line = number + "\t" + times + "\t" + operation + "\t" + below + "\n";
     Trace(line);
-    if (die_at_ == number || die_at_ == words) {
+    if (die_at_ == number || die_at_ == words || die_at_ == of_kind) {
       unsynced.Lose(lose_);
       Trace("died\t" + line);
       ::kill(::getpid(), SIGKILL);
@@ -377,6 +379,26 @@ class Shim {
     const bool died = !trace_.empty() && Stat(trace_).has_value() &&
                       Contents(trace_).find("died\t") != std::string::npos;
     die_at_ = died ? "" : Environment("FRESHET_SHIM_DIE_AT");
+  }
+
+  // "TIMES OPERATION PATH" of the time that begins now.
+  std::string TimesDone(const std::string& operation, const std::string& path) {
+    const std::string what = operation + " " + path;
+    return std::to_string(++times_[what]) + " " + what;
+  }
+
+  // With N for each number.
+  static std::string KindOf(const std::string& path) {
+    std::string kind;
+    for (const char c : path) {
+      const bool digit = c >= '0' && c <= '9';
+      if (!digit) {
+        kind += c;
+      } else if (kind.empty() || kind.back() != 'N') {
+        kind += 'N';
+      }
+    }
+    return kind;
   }
 
   std::string Below(const std::string& path) const {
