@@ -38,6 +38,7 @@ from waiting import Deadline, limit_test, wait_until
 
 SHIM = BIN / "crash_shim.so"
 LINES_PER_STEP = 400
+MOST_FURTHER_VERSIONS = 5
 RUN_LIMIT_S = 80
 # How what was not synced may be lost, for each role. The names in the log are the business of the
 # coordinator; a server's machine can lose but the bytes of its own files.
@@ -148,13 +149,14 @@ class LocalRun:
                                       "another version")["version"]
 
     def collect(self):
-        """Until there was something to remove; a further version may be what it takes."""
-        self.ask("versions", "gc")
-        while not any(path.endswith("/manifest.retired")
-                      for _, _, path in read_trace(self.cluster)[0]):
+        """Until there was something to remove; a few further versions may be what it takes."""
+        for _ in range(MOST_FURTHER_VERSIONS):
+            self.ask("versions", "gc")
+            if any(path.endswith("/manifest.retired")
+                   for _, _, path in read_trace(self.cluster)[0]):
+                return
             self.feed()
             self.cut()
-            self.ask("versions", "gc")
 
     def finish(self):
         self.writer.append(next(self.lines) for _ in range(LINES_PER_STEP))
