@@ -32,11 +32,11 @@ class SystematicKillsTest(unittest.TestCase):
     def test_a_sync_that_is_left_out_is_seen(self):
         kills = without_syncs(self.operations)
         failures, _ = run_all(kills, JOBS, report=lambda line: None)
-        seen = {kill.ignore_sync: problem for kill, problem in failures}
+        seen = dict(failures)
         for kill in kills:
-            self.assertRegex(seen.get(kill.ignore_sync, "nothing was seen"),
+            self.assertRegex(seen.get(kill, "nothing was seen"),
                              r"after the kill (a version is damaged|version \d+ is gone)",
-                             f"without {kill.ignore_sync}")
+                             f"without {kill.ignore_sync}, losing {kill.lose}")
 
 
 if __name__ == "__main__":
