@@ -1,5 +1,6 @@
 #include "worker/worker.h"
 
+#include <memory>
 #include <utility>
 
 #include "common/rpc/typed.h"
@@ -16,6 +17,13 @@ void Answer(rpc::Responder respond, const StatusOr<Proto>& response) {
   } else {
     respond(response.status());
   }
+}
+
+StatusOr<proto::ResumeResponse> ResumeResponse(const Status& status) {
+  if (!status.ok()) {
+    return status;
+  }
+  return proto::ResumeResponse();
 }
 
 Status WrongEpoch(uint32_t rank, const std::shared_ptr<Session>& current, uint64_t asked) {
@@ -105,7 +113,7 @@ void Worker::Listen() {
       *server_,
       rpc::Method::kResume,
       [this](const proto::ResumeRequest& request, const Buffer&, rpc::Responder respond) {
-        Answer(std::move(respond), Resume(request));
+        Resume(request, std::move(respond));
       });
   server_->Start();
 }
@@ -173,10 +181,22 @@ void Worker::Pause(const proto::PauseRequest& request, rpc::Responder respond) c
                                });
 }
 
-StatusOr<proto::ResumeResponse> Worker::Resume(const proto::ResumeRequest& request) const {
-  FRESHET_ASSIGN_OR_RETURN(const std::shared_ptr<Session> session, SessionOf(request.epoch()));
-  FRESHET_RETURN_IF_ERROR(session->progress().Resume(request.window_taken()));
-  return proto::ResumeResponse();
+// By now every worker has said up to where it has read. What was read there must be on disk before
+// the version that says so: a crash of the machine would leave a version of samples that are not in
+// the stream. Training goes on meanwhile; only the answer, and with it the version, waits.
+void Worker::Resume(const proto::ResumeRequest& request, rpc::Responder respond) const {
+  const auto resume = [&]() -> Status {
+    FRESHET_ASSIGN_OR_RETURN(const std::shared_ptr<Session> session, SessionOf(request.epoch()));
+    return session->progress().Resume(request.window_taken());
+  };
+  const Status status = resume();
+  if (!status.ok() || receiver_ == nullptr || !request.window_taken()) {
+    Answer(std::move(respond), ResumeResponse(status));
+    return;
+  }
+  const auto shared = std::make_shared<rpc::Responder>(std::move(respond));
+  receiver_->WhenSynced(
+      [shared](const Status& synced) { Answer(std::move(*shared), ResumeResponse(synced)); });
 }
 
 StatusOr<std::shared_ptr<Session>> Worker::SessionOf(uint64_t epoch) const {

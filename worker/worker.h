@@ -49,7 +49,7 @@ class Worker {
   StatusOr<proto::StartSessionResponse> StartSession(const proto::StartSessionRequest& request);
   StatusOr<proto::HoldResponse> Hold(const proto::HoldRequest& request) const;
   void Pause(const proto::PauseRequest& request, rpc::Responder respond) const;
-  StatusOr<proto::ResumeResponse> Resume(const proto::ResumeRequest& request) const;
+  void Resume(const proto::ResumeRequest& request, rpc::Responder respond) const;
   Status CheckSession(const proto::StartSessionRequest& request) const;
   StatusOr<std::shared_ptr<Session>> SessionOf(uint64_t epoch) const;
   void RunSessions();

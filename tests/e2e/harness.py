@@ -17,6 +17,8 @@ from waiting import Deadline, wait_until
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("FRESHET_BIN", REPOSITORY / "build/release/bin"))
 
+FIXED_PORT = 7000  # of a coordinator with a host of its own
+
 
 class CommandFailed(Exception):
     pass
@@ -35,12 +37,13 @@ def run(*command, check=True, limit_s=120):
 class Cluster:
     """with Cluster(...) as cluster: the folder, and at the end no process and no folder is left.
 
-    Every port is 0, that is, chosen by the kernel, so that tests can run beside each other."""
+    Every port is 0, that is, chosen by the kernel, so that tests can run beside each other.
+    With `hosts` (name -> address), each process has a host of its own (network.py)."""
 
     def __init__(self, model, training="", ps=2, owner_threads=2, workers=2, serving=1,
                  cut_every="200ms", base_every=20, member_timeout="1s", follow=True,
                  max_delay="0.2", coordinator="", storage="{type: dram}",
-                 sample_format=FORMAT, suffix=".csv", receive=None):
+                 sample_format=FORMAT, suffix=".csv", receive=None, hosts=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="freshet-e2e-"))
         self.config = self.folder / "cluster.yaml"
         self.run_dir = self.folder / "run"
@@ -53,6 +56,11 @@ class Cluster:
             stream = f"receive: {receive}"
         (self.folder / "job.yaml").write_text(
             f"stream: {{path: stream, {stream}}}\n{sample_format}{model}\n{training}\n")
+        self.names = (["coordinator"] + [f"ps-{i}" for i in range(ps)]
+                      + [f"worker-{i}" for i in range(workers)]
+                      + [f"serving-{i}" for i in range(serving)])
+        if hosts is not None:
+            coordinator += f"\n  host: {hosts['coordinator']}\n  port: {FIXED_PORT}"
         self.config.write_text(f"""
 cluster: {{run_dir: run, log_dir: log, partitions: 64}}
 log: {{level: info}}
@@ -62,13 +70,17 @@ coordinator:
   base_growth: 1000000
   member_timeout: {member_timeout}
   {coordinator}
-ps: {{count: {ps}, owner_threads: {owner_threads}, storage: {storage}}}
-worker: {{count: {workers}, job: job.yaml}}
-serving: {{count: {serving}}}
+ps: {{{self._places("ps", hosts)}, owner_threads: {owner_threads}, storage: {storage}}}
+worker: {{{self._places("worker", hosts)}, job: job.yaml}}
+serving: {{{self._places("serving", hosts)}}}
 """)
-        self.names = (["coordinator"] + [f"ps-{i}" for i in range(ps)]
-                      + [f"worker-{i}" for i in range(workers)]
-                      + [f"serving-{i}" for i in range(serving)])
+
+    def _places(self, role, hosts):
+        """Where the processes of a role run, as the cluster file says it."""
+        names = [name for name in self.names if name.startswith(f"{role}-")]
+        if hosts is None:
+            return f"count: {len(names)}"
+        return f"hosts: [{', '.join(hosts[name] for name in names)}]"
 
     def __enter__(self):
         self._start_guard()

@@ -36,7 +36,7 @@ class Program {
   int Run(const std::vector<std::string>& arguments) {
     std::ostringstream out_stream;
     std::ostringstream err_stream;
-    const Env env{clock, SystemRandom(), LocalFileSystem(), *transport};
+    const Env env{clock, SystemRandom(), *files, *transport};
     const int exit_code = freshetctl::Run(
         arguments,
         {.env = env, .in = in, .out = out_stream, .err = err_stream, .terminal = terminal});
@@ -49,6 +49,7 @@ class Program {
 
   TemporaryDirectory directory;
   StoppedClock clock;
+  FileSystem* files = &LocalFileSystem();
   std::unique_ptr<rpc::Transport> transport = rpc::MakeInProcessTransport();
   bool terminal = false;
   std::istringstream in;

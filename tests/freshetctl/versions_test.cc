@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <memory>
+#include <string>
+#include <utility>
 
+#include "tests/common/forwarding_files.h"
 #include "tests/freshetctl/program.h"
 
 namespace freshet::test {
@@ -131,6 +135,31 @@ TEST_CASE("verify --all tells of each version whether it can be read whole", "[f
   CHECK(Contains(log.program.out, "1  whole\n2  DAMAGED"));
   CHECK(Contains(log.program.out, "3  whole\n"));
   CHECK(Contains(log.program.err, "1 of 3 versions"));
+}
+
+// Removes version 2 as a coordinator would, at the moment at which its part is to be read.
+class RemovingFiles final : public ForwardingFiles {
+ public:
+  explicit RemovingFiles(std::string log_directory) : log_(*this, std::move(log_directory)) {}
+
+  StatusOr<std::unique_ptr<ReadableFile>> OpenReadable(const std::string& path) override {
+    if (Contains(path, log_.VersionDirectory(VersionId(2)) + "/part-")) {
+      CHECK(log_.Retire(VersionId(2)).ok());
+      CHECK(log_.RemoveFolder(VersionId(2)).ok());
+    }
+    return ForwardingFiles::OpenReadable(path);
+  }
+
+ private:
+  VersionLog log_;
+};
+
+TEST_CASE("verify --all does not take for damaged what is removed meanwhile", "[freshetctl]") {
+  Log log;
+  RemovingFiles files(log.directory);
+  log.program.files = &files;
+  CHECK(log.program.Run({"versions", "verify", "--all", "--log-dir", log.directory}) == 0);
+  CHECK(log.program.out == "1  whole\n2  removed meanwhile\n3  whole\n");
 }
 
 TEST_CASE("diff tells which rows two versions have differently", "[freshetctl]") {

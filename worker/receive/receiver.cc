@@ -86,13 +86,7 @@ Receiver::Receiver(Clock& clock,
       metrics_(metrics),
       spool_(std::move(spool)),
       source_(std::move(source)),
-      thread_([this] {
-        if (const Status status = Run(); !status.ok()) {
-          Log().error("receives no more samples error=\"{}\"", MessageOf(status));
-          const std::lock_guard lock(mutex_);
-          status_ = Annotate(status, "receive samples");
-        }
-      }) {}
+      thread_([this] { End(Run()); }) {}
 
 Receiver::~Receiver() {
   stopping_ = true;
@@ -102,6 +96,52 @@ Receiver::~Receiver() {
 Status Receiver::status() const {
   const std::lock_guard lock(mutex_);
   return status_;
+}
+
+void Receiver::WhenSynced(Done done) {
+  Status status;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!ended_) {
+      waiting_.push_back(std::move(done));
+      return;
+    }
+    status = status_;
+  }
+  done(status);
+}
+
+void Receiver::SyncForWaiting() {
+  std::vector<Done> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.swap(waiting_);
+  }
+  if (waiting.empty()) {
+    return;
+  }
+  const Status status = spool_->Sync();
+  for (const Done& done : waiting) {
+    done(status);
+  }
+}
+
+void Receiver::End(const Status& status) {
+  if (!status.ok()) {
+    Log().error("receives no more samples error=\"{}\"", MessageOf(status));
+  }
+  Status last = spool_->Sync();
+  std::vector<Done> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    status_ = Annotate(status.ok() ? last : status, "receive samples");
+    last = status_;
+    ended_ = true;
+    waiting.swap(waiting_);
+  }
+  for (const Done& done : waiting) {
+    done(last);
+  }
 }
 
 Status Receiver::Run() {
@@ -115,6 +155,7 @@ Status Receiver::Run() {
     spool_->Put(std::move(received));
     FRESHET_RETURN_IF_ERROR(WriteAll());
     FRESHET_RETURN_IF_ERROR(spool_->KeepHouse());
+    SyncForWaiting();
     if (ended && !stopping_) {
       Log().info("the standard input has ended");
       return spool_->Complete();
@@ -136,6 +177,7 @@ Status Receiver::WriteAll() {
       Log().error("received samples wait for the disk error=\"{}\"", MessageOf(status));
     }
     metrics_.receive_blocked.Set(1);
+    SyncForWaiting();  // a version of what has been received can still be made
     clock_.SleepFor(kRetryFullDisk);
   }
 }

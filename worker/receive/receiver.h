@@ -1,9 +1,11 @@
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "common/env/clock.h"
 #include "common/env/file_system.h"
@@ -31,6 +33,12 @@ class Receiver {
   // Waits for what is being written.
   ~Receiver();
 
+  using Done = std::function<void(const Status&)>;
+  // Calls `done` once all that is in the stream's folder now survives a crash of the machine, or
+  // with why it does not. It is called on the receiver's thread, or at once. Thread-safety: any
+  // thread.
+  void WhenSynced(Done done);
+
   // Why nothing is received any more; ok: it is, or has come to its end. Thread-safety: any thread.
   Status status() const;
 
@@ -42,6 +50,8 @@ class Receiver {
 
   Status Run();
   Status WriteAll();
+  void SyncForWaiting();
+  void End(const Status& status);
 
   Clock& clock_;
   WorkerMetrics& metrics_;
@@ -51,7 +61,10 @@ class Receiver {
 
   std::atomic<bool> stopping_ = false;
   mutable std::mutex mutex_;
-  Status status_;  // with the mutex held
+  // With the mutex held:
+  Status status_;
+  bool ended_ = false;  // the thread looks no more at who waits
+  std::vector<Done> waiting_;
   std::thread thread_;
 };
 

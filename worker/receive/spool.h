@@ -62,6 +62,8 @@ class Spool {
   // Makes what was written survive a crash of the machine, and deletes what is too old, if it is
   // time to.
   Status KeepHouse();
+  // Makes it now.
+  Status Sync();
   // Nothing will come any more.
   Status Complete();
 
@@ -79,7 +81,6 @@ class Spool {
   Status Find();
   Status OpenSegments();
   Status WriteUpTo(size_t end);
-  Status Sync();
   Status DeleteOld();
   std::string PathOf(uint64_t number) const;
   std::string OriginPathOf(uint64_t number) const;
