@@ -14,13 +14,14 @@ namespace {
 // After a failure: a disk that is full needs somebody's time.
 constexpr std::chrono::seconds kTryAgain{30};
 
-// Processor and disk go to other threads first. That it is not allowed is no error.
+// Processor and disk go to other threads first, but not for ever: the idle class of the disk might
+// never be served, with a file system's lock held. That it is not allowed is no error.
 void GiveWay() {
   constexpr int kLowest = 19;
   constexpr int kWhoProcess = 1;
-  constexpr int kIdleClass = 3 << 13;
+  constexpr int kLowestBestEffort = (2 << 13) | 7;
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLowest);
-  syscall(SYS_ioprio_set, kWhoProcess, 0, kIdleClass);
+  syscall(SYS_ioprio_set, kWhoProcess, 0, kLowestBestEffort);
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 Both also as scripts/torture --systematic, which builds the programs first.
 
 A run of all roles in one process makes a base and deltas, rolls them up into another base, removes
-old versions, and makes a last version. First it is traced (tests/shim/crash_shim.cc) what it does to the files of
-its log. Then the run is done again for each of these operations, or without --all for one of each
+old versions, and makes a last version. First it is traced (tests/shim/crash_shim.cc) what it does
+to the files of its log. Then the run is done again for each of these operations, or without --all for one of each
 kind, dies right before it, and in each way of losing what was not synced by then. What is left must
 be whole: every version can be read, and none is missing that was said to be there. Then the run
 goes on, and in the end the ledger model must have counted every sample at every key exactly once.
@@ -152,7 +152,7 @@ class LocalRun:
         """Until the deltas have been rolled up, which happens by itself."""
         folder = self.cluster.log_dir / f"{self.acknowledged:012d}"
         self.wait(lambda _: (folder / "base.json").exists()
-                  and not (folder / "base.progress").exists(), "a base of the deltas")
+                  and not (folder / "base.progress").exists(), "a base of the deltas", 50)
 
     def collect(self):
         """Until there was something to remove; a few further versions may be what it takes."""
@@ -179,13 +179,13 @@ class LocalRun:
                        f"{command}: {answer.stdout}{answer.stderr}", 5)
             raise Died
 
-    def wait(self, condition, what):
+    def wait(self, condition, what, limit_s=20):
         def seen():
             if self.process.poll() is not None:
                 raise Died
             status = self.cluster.status()
             return status if status is not None and condition(status) else None
-        return wait_until(seen, what, 20, 0.03)
+        return wait_until(seen, what, limit_s, 0.03)
 
 
 def local_cluster():
