@@ -48,7 +48,7 @@ void Compactor::Stop() {
 
 void Compactor::Look(VersionId head, bool due) {
   const std::lock_guard lock(mutex_);
-  if (!busy_ && head.value() != 0) {
+  if (head.value() != 0) {
     asked_ = {.head = head, .due = due};
     changed_.notify_all();
   }
@@ -68,18 +68,19 @@ void Compactor::Run() {
       return;
     }
     const Ask ask = *std::exchange(asked_, std::nullopt);
-    busy_ = true;
     lock.unlock();
-    Try(ask);
+    const bool tried = Try(ask);
     lock.lock();
-    busy_ = false;
+    if (tried) {
+      asked_.reset();  // by somebody who did not know of the new base
+    }
   }
 }
 
-void Compactor::Try(const Ask& ask) {
+bool Compactor::Try(const Ask& ask) {
   const auto begin = context_.env.clock.Monotonic();
   if (failed_at_.has_value() && begin - *failed_at_ < kTryAgain) {
-    return;
+    return false;
   }
   failed_at_.reset();
   VersionId version;
@@ -92,12 +93,12 @@ void Compactor::Try(const Ask& ask) {
     version = ask.head;
   }
   if (version.value() == 0) {
-    return;
+    return false;
   }
   const StatusOr<Compacted> compacted =
       Compact(context_.env.files, context_.log, version, [this] { return KeepOn(); });
   if (absl::IsCancelled(compacted.status()) || absl::IsFailedPrecondition(compacted.status())) {
-    return;  // to go on another time; or there is nothing to roll up
+    return true;  // to go on another time; or there is nothing to roll up
   }
   metrics_.CountCompaction(compacted.status());
   if (!compacted.ok()) {
@@ -107,7 +108,7 @@ void Compactor::Try(const Ask& ask) {
                version.value(),
                compacted.status().ToString());
     context_.events.Record("compaction_failed", version.value(), compacted.status().ToString());
-    return;
+    return true;
   }
   newest_base_ = version.value();
   const std::chrono::duration<double> seconds = context_.env.clock.Monotonic() - begin;
@@ -119,6 +120,7 @@ void Compactor::Try(const Ask& ask) {
                                        compacted->parts_from_before);
   Log().info("compacted version={} {}", version.value(), text);
   context_.events.Record("compacted", version.value(), text);
+  return true;
 }
 
 }  // namespace freshet::coordinator

@@ -21,7 +21,8 @@ class Compactor {
   ~Compactor();
 
   // The log has come to `head`. An unfinished compaction of its chain goes on; else, if one is due,
-  // that of `head` begins. Nothing happens while one is under way, or soon after one has failed.
+  // that of `head` begins. Forgotten if one is under way, or has failed a moment ago: to be said
+  // again at the next version.
   void Look(VersionId head, bool due);
 
   // The newest version that has become a base since this was made; 0: none.
@@ -37,7 +38,8 @@ class Compactor {
   };
 
   void Run();
-  void Try(const Ask& ask);
+  // False: there was nothing to do.
+  bool Try(const Ask& ask);
   Status KeepOn();
 
   const Context& context_;
@@ -51,7 +53,6 @@ class Compactor {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<Ask> asked_;  // guarded by mutex_
-  bool busy_ = false;         // guarded by mutex_
   bool stopping_ = false;     // guarded by mutex_
 
   std::thread thread_;

@@ -8,10 +8,11 @@ Both also as scripts/torture --systematic, which builds the programs first.
 
 A run of all roles in one process makes a base and deltas, rolls them up into another base, removes
 old versions, and makes a last version. First it is traced (tests/shim/crash_shim.cc) what it does
-to the files of its log. Then the run is done again for each of these operations, or without --all for one of each
-kind, dies right before it, and in each way of losing what was not synced by then. What is left must
-be whole: every version can be read, and none is missing that was said to be there. Then the run
-goes on, and in the end the ledger model must have counted every sample at every key exactly once.
+to the files of its log. Then the run is done again for each of these operations, or without --all
+for one of each kind, dies right before it, and in each way of losing what was not synced by then.
+What is left must be whole: every version can be read, and none is missing that was said to be
+there. Then the run goes on, and in the end the ledger model must have counted every sample at every
+key exactly once.
 
 The same is done, for some operations, to one server and to the coordinator of a cluster: there the
 others live on. And to all roles in one process that receives samples: there the operations on
