@@ -29,9 +29,8 @@ Status IntactVersions::CheckParts(const proto::Manifest& manifest) {
   }
   Status status;
   for (const proto::PartFile& part : manifest.parts()) {
-    const auto read = ReadPart(files_, log_.VersionDirectory(version), part, PartColumns::kAll);
-    if (!read.ok()) {
-      status = read.status();
+    status = VerifyPart(files_, log_.VersionDirectory(version), part);
+    if (!status.ok()) {
       break;
     }
   }

@@ -140,9 +140,7 @@ std::string NoteOf(const proto::Manifest& manifest,
 Status CheckParts(FileSystem& files, const VersionLog& log, const proto::Manifest& manifest) {
   for (const proto::PartFile& part : manifest.parts()) {
     FRESHET_RETURN_IF_ERROR(
-        ReadPart(
-            files, log.VersionDirectory(VersionId(manifest.version())), part, PartColumns::kAll)
-            .status());
+        VerifyPart(files, log.VersionDirectory(VersionId(manifest.version())), part));
   }
   return absl::OkStatus();
 }

@@ -422,4 +422,9 @@ StatusOr<PartContents> ReadPart(FileSystem& files,
   return Annotate(contents.status(), "part " + path);
 }
 
+Status VerifyPart(FileSystem& files, const std::string& directory, const proto::PartFile& part) {
+  const TouchedKeys none;
+  return ReadPart(files, directory, part, PartColumns::kAll, &none).status();
+}
+
 }  // namespace freshet

@@ -332,10 +332,14 @@ StatusOr<std::map<VersionId, std::string>> VersionLog::Pins() const {
 }
 
 Status VersionLog::Verify(VersionId version) const {
-  return ForEachPart(
-      files_, *this, version, PartColumns::kAll, [](const proto::Manifest&, const PartContents&) {
-        return absl::OkStatus();
-      });
+  FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, Chain(version));
+  for (const proto::Manifest& manifest : chain) {
+    for (const proto::PartFile& part : manifest.parts()) {
+      FRESHET_RETURN_IF_ERROR(
+          VerifyPart(files_, VersionDirectory(VersionId(manifest.version())), part));
+    }
+  }
+  return absl::OkStatus();
 }
 
 Status ForEachPart(FileSystem& files,
