@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "common/job/job_config.h"
+#include "common/version_log/compaction.h"
 #include "tests/common/forwarding_files.h"
 #include "tests/serving/node.h"
 
@@ -257,6 +258,33 @@ TEST_CASE("a rollback to what is served changes the number alone", "[serving]") 
   CHECK(node.store.Acquire()->facts().restores == VersionId(1));
   CHECK(node.metrics.applied_loads.Value() == 1);
   CheckServes(node, RandomRows(1), 0.25F);
+}
+
+TEST_CASE("a delta that has become a base is served without those before it", "[serving]") {
+  TestLog log;
+  Node follows(log);
+  const Rows rows = RandomRows(1);
+  log.Base(rows, 0.25F);
+  log.Delta(OneRow("movie", "1", 7.0F), 0.5F);
+  follows.follower.Poll();
+  log.Delta(OneRow("movie", "99", 8.0F), 0.75F);
+  VersionLog versions(LocalFileSystem(), log.directory());
+  REQUIRE(Compact(LocalFileSystem(), versions, VersionId(3), [] { return absl::OkStatus(); }).ok());
+  log.Remove(VersionId(1));
+  log.Remove(VersionId(2));
+  log.Delta(OneRow("movie", "2", 9.0F), 1.0F);
+  const Rows now =
+      Overlay(Overlay(Overlay(rows, OneRow("movie", "1", 7.0F)), OneRow("movie", "99", 8.0F)),
+              OneRow("movie", "2", 9.0F));
+  Node begins(log);
+  begins.follower.Poll();
+  CHECK(begins.version() == 4);
+  CheckServes(begins, now, 1.0F);
+  // Who has seen the versions before goes on by deltas.
+  follows.follower.Poll();
+  CHECK(follows.version() == 4);
+  CHECK(follows.metrics.applied_loads.Value() == 1);
+  CheckServes(follows, now, 1.0F);
 }
 
 TEST_CASE("a damaged delta is refused by name, and the next base goes on", "[serving]") {

@@ -360,6 +360,40 @@ TEST_CASE("a base manifest that is damaged is passed by while the deltas are the
   CHECK(log.ChainLength(2) == 1);
 }
 
+TEST_CASE("damage to any byte of a base is noticed, and the version before is there", "[log]") {
+  RandomLog log(9);
+  log.Add(proto::Manifest::BASE);
+  log.Add(proto::Manifest::DELTA);
+  REQUIRE(Compact(log.files, log.log, VersionId(2), Always).ok());
+  const auto base = log.log.ReadBase(VersionId(2));
+  REQUIRE(base.ok());
+  const auto flip_each = [&](const std::string& name, auto noticed) {
+    std::string& bytes = log.files.Bytes("/data/log/000000000002/" + name);
+    const std::string whole = bytes;
+    for (size_t at = 0; at < whole.size(); ++at) {
+      bytes = whole;
+      bytes[at] = static_cast<char>(whole[at] ^ (1 << (at % 8)));
+      INFO(name << ", byte " << at);
+      noticed(name);
+    }
+    bytes = whole;
+  };
+  for (const proto::PartFile& part : base->parts()) {
+    flip_each(part.name(), [&](const std::string& name) {
+      const Status status = log.log.Verify(VersionId(2));
+      REQUIRE(absl::IsDataLoss(status));
+      REQUIRE(MessageOf(status).find(name) != std::string::npos);
+      REQUIRE(log.log.Verify(VersionId(1)).ok());
+    });
+  }
+  flip_each("base.json", [&](const std::string& name) {
+    const Status status = log.log.ReadBase(VersionId(2)).status();
+    REQUIRE(absl::IsDataLoss(status));
+    REQUIRE(MessageOf(status).find(name) != std::string::npos);
+    REQUIRE(log.log.Verify(VersionId(2)).ok());  // by the delta that it was
+  });
+}
+
 TEST_CASE("only a delta becomes a base, and only with its parts there", "[log]") {
   RandomLog log(7);
   log.Add(proto::Manifest::BASE);
