@@ -27,15 +27,7 @@ Status IntactVersions::CheckParts(const proto::Manifest& manifest) {
   if (const auto known = parts_.find(version); known != parts_.end()) {
     return known->second;
   }
-  Status status;
-  for (const proto::PartFile& part : manifest.parts()) {
-    status = VerifyPart(files_, log_.VersionDirectory(version), part);
-    if (!status.ok()) {
-      break;
-    }
-  }
-  parts_[version] = status;
-  return status;
+  return parts_[version] = log_.VerifyParts(manifest);
 }
 
 StatusOr<VersionId> IntactVersions::Before(VersionId version) const {

@@ -137,23 +137,15 @@ std::string NoteOf(const proto::Manifest& manifest,
   return note;
 }
 
-Status CheckParts(FileSystem& files, const VersionLog& log, const proto::Manifest& manifest) {
-  for (const proto::PartFile& part : manifest.parts()) {
-    FRESHET_RETURN_IF_ERROR(
-        VerifyPart(files, log.VersionDirectory(VersionId(manifest.version())), part));
-  }
-  return absl::OkStatus();
-}
-
 // The delta that a version was before it got a base, which followers read; and that base.
-Status CheckBothForms(FileSystem& files, const VersionLog& log, VersionId version) {
+Status CheckBothForms(const VersionLog& log, VersionId version) {
   FRESHET_ASSIGN_OR_RETURN(const proto::Manifest manifest, log.ReadManifest(version));
   const StatusOr<proto::Manifest> base = log.ReadBase(version);
   if (absl::IsNotFound(base.status())) {
     return absl::OkStatus();
   }
   FRESHET_RETURN_IF_ERROR(base.status());
-  return CheckParts(files, log, manifest);
+  return log.VerifyParts(manifest);
 }
 
 void PrintSummary(const Context& context, const proto::Manifest& manifest) {
@@ -348,13 +340,13 @@ Outcome VerifyAllVersions(const Context& context, const std::string& log_directo
     for (size_t i = 0; chain.ok() && status.ok() && i < chain->size(); ++i) {
       const VersionId link((*chain)[i].version());
       if (!found.contains(link)) {
-        found[link] = CheckParts(context.env.files, log, (*chain)[i]);
+        found[link] = log.VerifyParts((*chain)[i]);
       }
       status = Annotate(found[link],
                         link == version ? "" : fmt::format("needs version {}", link.value()));
     }
     if (status.ok()) {
-      status = CheckBothForms(context.env.files, log, version);
+      status = CheckBothForms(log, version);
     }
     // A coordinator may remove versions meanwhile, each before those that it needs.
     if (!status.ok() && absl::IsNotFound(log.ReadManifest(version).status())) {

@@ -219,21 +219,19 @@ StatusOr<bool> RestoreService::Rewind(const Session& session,
   if (!deltas) {
     return false;
   }
-  for (const proto::Manifest& delta : *deltas) {
-    const std::string folder = log_.VersionDirectory(VersionId(delta.version()));
-    for (const proto::PartFile& part : delta.parts()) {
-      if (!MayConcern(session.ownership(), delta, part)) {
-        continue;
-      }
-      const auto keys = ReadPart(files_, folder, part, PartColumns::kKeys);
-      if (!keys.ok()) {
-        return false;
-      }
-      FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&keys](Shard& shard) {
-        shard.Touch(*keys);
-        return absl::OkStatus();
-      }));
-    }
+  const PartSelection keys{.columns = PartColumns::kKeys,
+                           .only = nullptr,
+                           .wants = [&](const auto& manifest, const auto& part) {
+                             return MayConcern(session.ownership(), manifest, part);
+                           }};
+  const auto touch = [this](const proto::Manifest&, const PartContents& part) {
+    return RunOnAllAndWait(owners_, [&part](Shard& shard) {
+      shard.Touch(part);
+      return absl::OkStatus();
+    });
+  };
+  if (!ForEachPart(files_, log_, *deltas, keys, touch).ok()) {
+    return false;  // what is damaged may lie on the way only: loading the version will tell
   }
   // Until here a later restore would find everything as it was.
   FRESHET_RETURN_IF_ERROR(session.CheckNotClosed());

@@ -4,10 +4,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <future>
 #include <memory>
 #include <utility>
 
+#include "common/read_ahead.h"
 #include "serving/version_patch.h"
 
 namespace freshet::serving {
@@ -406,23 +406,13 @@ Status LogFollower::ForEachPartOf(const Plan& plan,
       parts.emplace_back(&manifest, &part);
     }
   }
-  const auto read = [&](size_t i) {
-    return std::async(std::launch::async, [&, i] {
-      return ReadFitting(*parts[i].first, *parts[i].second, weights, only);
-    });
-  };
-  std::future<StatusOr<PartContents>> next;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const StatusOr<PartContents> contents = i == 0 ? read(0).get() : next.get();
-    if (!contents.ok()) {
-      return contents.status();
-    }
-    if (i + 1 < parts.size()) {
-      next = read(i + 1);
-    }
-    use(*contents);
-  }
-  return absl::OkStatus();
+  return ReadAhead<PartContents>(
+      parts.size(),
+      [&](size_t i) { return ReadFitting(*parts[i].first, *parts[i].second, weights, only); },
+      [&use](size_t, const PartContents& part) {
+        use(part);
+        return absl::OkStatus();
+      });
 }
 
 Status LogFollower::Load(const Plan& plan) {
@@ -457,14 +447,12 @@ StatusOr<std::optional<TouchedKeys>> LogFollower::FindTouched(const Plan& plan) 
     return std::nullopt;
   }
   TouchedKeys touched;
-  for (const proto::Manifest& delta : *deltas) {
-    const std::string folder = log_.VersionDirectory(VersionId(delta.version()));
-    for (const proto::PartFile& part : delta.parts()) {
-      FRESHET_ASSIGN_OR_RETURN(const PartContents keys,
-                               ReadPart(files_, folder, part, PartColumns::kKeys));
-      touched.Add(keys, [](Key) { return true; });
-    }
-  }
+  const auto touch = [&touched](const proto::Manifest&, const PartContents& part) {
+    touched.Add(part, [](Key) { return true; });
+    return absl::OkStatus();
+  };
+  FRESHET_RETURN_IF_ERROR(
+      ForEachPart(files_, log_, *deltas, {.columns = PartColumns::kKeys}, touch));
   return touched;
 }
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <future>
 #include <optional>
 #include <utility>
 
 #include "common/mutant.h"
+#include "common/read_ahead.h"
 #include "common/version_log/manifest_file.h"
 
 namespace freshet {
@@ -334,10 +334,15 @@ StatusOr<std::map<VersionId, std::string>> VersionLog::Pins() const {
 Status VersionLog::Verify(VersionId version) const {
   FRESHET_ASSIGN_OR_RETURN(const std::vector<proto::Manifest> chain, Chain(version));
   for (const proto::Manifest& manifest : chain) {
-    for (const proto::PartFile& part : manifest.parts()) {
-      FRESHET_RETURN_IF_ERROR(
-          VerifyPart(files_, VersionDirectory(VersionId(manifest.version())), part));
-    }
+    FRESHET_RETURN_IF_ERROR(VerifyParts(manifest));
+  }
+  return absl::OkStatus();
+}
+
+Status VersionLog::VerifyParts(const proto::Manifest& manifest) const {
+  const std::string folder = VersionDirectory(VersionId(manifest.version()));
+  for (const proto::PartFile& part : manifest.parts()) {
+    FRESHET_RETURN_IF_ERROR(VerifyPart(files_, folder, part));
   }
   return absl::OkStatus();
 }
@@ -364,27 +369,17 @@ Status ForEachPart(FileSystem& files,
       }
     }
   }
-  // The next part is read and checked while `apply` is at work.
-  const auto read = [&](size_t i) {
-    return std::async(std::launch::async, [&, i] {
-      const auto& [manifest, part] = parts[i];
-      return ReadPart(files,
-                      log.VersionDirectory(VersionId(manifest->version())),
-                      *part,
-                      selection.columns,
-                      selection.only);
-    });
-  };
-  std::future<StatusOr<PartContents>> next;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    StatusOr<PartContents> contents = i == 0 ? read(0).get() : next.get();
-    if (i + 1 < parts.size()) {
-      next = read(i + 1);
-    }
-    FRESHET_RETURN_IF_ERROR(contents.status());
-    FRESHET_RETURN_IF_ERROR(apply(*parts[i].first, *std::move(contents)));
-  }
-  return absl::OkStatus();
+  return ReadAhead<PartContents>(
+      parts.size(),
+      [&](size_t i) {
+        const auto& [manifest, part] = parts[i];
+        return ReadPart(files,
+                        log.VersionDirectory(VersionId(manifest->version())),
+                        *part,
+                        selection.columns,
+                        selection.only);
+      },
+      [&](size_t i, PartContents contents) { return apply(*parts[i].first, std::move(contents)); });
 }
 
 }  // namespace freshet

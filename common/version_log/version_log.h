@@ -93,6 +93,8 @@ class VersionLog {
 
   // Reads all of `version`'s chain and checks every checksum. OK: it can be restored.
   Status Verify(VersionId version) const;
+  // The same of the parts of one manifest of a chain.
+  Status VerifyParts(const proto::Manifest& manifest) const;
 
  private:
   std::string ManifestPath(VersionId version) const;
