@@ -73,7 +73,7 @@ void BaseWatcher::Look() {
   }
   FoundBase found = **std::move(base);
   const VersionId version(found.manifest.version());
-  const Status intact = IntactVersions(context_.env.files, log_).Check(version);
+  const Status intact = IntactVersions(log_).Check(version);
   if (!intact.ok()) {
     context_.events.Record("base_refused", version.value(), MessageOf(intact));
     Log().error("refused a base version={} of={} error=\"{}\"",

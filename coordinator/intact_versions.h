@@ -17,7 +17,7 @@ bool IsDamage(const Status& status);
 class IntactVersions {
  public:
   // Both outlive this.
-  IntactVersions(FileSystem& files, const VersionLog& log) : files_(files), log_(log) {}
+  explicit IntactVersions(const VersionLog& log) : log_(log) {}
 
   // OK: every file of the version's chain is as it was written. DataLoss: one is not.
   Status Check(VersionId version);
@@ -31,7 +31,6 @@ class IntactVersions {
   Status CheckParts(const proto::Manifest& manifest);
   StatusOr<VersionId> Before(VersionId version) const;
 
-  FileSystem& files_;
   const VersionLog& log_;
   std::map<VersionId, Status> parts_;  // of each manifest read so far
 };

@@ -222,7 +222,7 @@ Status Recovery::GoBack(VersionId version, Epoch epoch, const Status& error) {
   if (!IsDamage(error) || version.value() == 0) {
     return error;
   }
-  IntactVersions intact(context_.env.files, context_.log);
+  IntactVersions intact(context_.log);
   Status own_look = intact.Check(version);
   if (own_look.ok()) {
     return Annotate(error, "damaged for a server, but intact for the coordinator");

@@ -39,7 +39,7 @@ struct Fixture {
 
   StatusOr<uint64_t> Before(uint64_t version) {
     const VersionLog log = cluster.log();
-    IntactVersions intact(cluster.env.files, log);
+    IntactVersions intact(log);
     FRESHET_ASSIGN_OR_RETURN(const VersionId found, intact.NewestBefore(VersionId(version)));
     return found.value();
   }
@@ -60,7 +60,7 @@ TEST_CASE("a version whose chain holds a damaged file is passed over", "[coordin
   Fixture fixture;
   fixture.DamageBase();
   const VersionLog log = fixture.cluster.log();
-  IntactVersions intact(fixture.cluster.env.files, log);
+  IntactVersions intact(log);
   const Status status = intact.Check(VersionId(6));
   CHECK(absl::IsDataLoss(status));
   CHECK(MessageOf(status).find("version 5: ") == 0);
