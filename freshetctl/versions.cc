@@ -256,6 +256,9 @@ Outcome ListVersions(const Context& context,
   for (const VersionId version : versions) {
     const bool is_newest = version == versions.back();
     const StatusOr<proto::Manifest> manifest = log.ReadManifest(version);
+    if (absl::IsNotFound(manifest.status())) {
+      continue;  // a coordinator has removed it meanwhile
+    }
     if (!manifest.ok()) {
       damaged += (damaged.empty() ? "" : "\n") + MessageOf(manifest.status());
       std::vector<std::string> cells(13);
