@@ -443,7 +443,6 @@ void Control::Rewind(const std::string& reason, const std::string& text) {
              text);
   Record("rewind", reason + ": " + text);
   metrics_.CountRewind(reason);
-  board_.Update([](Progress& progress) { ++progress.rewinds; });
   session_.reset();
   session_ended_ = context_.env.clock.Monotonic();
   windows_.clear();
@@ -454,6 +453,8 @@ void Control::Rewind(const std::string& reason, const std::string& text) {
   const milliseconds backoff = asked_for ? milliseconds(0) : NextBackoff();
   retry_at_ = context_.env.clock.Monotonic() + backoff;
   Enter(Phase::RECOVERING, text);
+  // Only now: nobody sees the rewind counted and training going on as before it.
+  board_.Update([](Progress& progress) { ++progress.rewinds; });
 }
 
 }  // namespace freshet::coordinator
