@@ -4,8 +4,8 @@
 //   freshet_bench_rpc --core N bare --rows N
 //       serves, once it has printed where, until it is killed
 //   freshet_bench_rpc --core N client --rows N --rounds N --batches N --keys N
-//                     --ps ADDRESS PID --bare PORT PID --redis PORT PID
-//       measures (measure.h)
+//                     [--ps ADDRESS PID] [--bare PORT PID] [--redis PORT PID]
+//       measures those that are named (measure.h)
 #include <sched.h>
 #include <unistd.h>
 
@@ -77,9 +77,9 @@ int Main(int argc, char** argv) {
   client->add_option("--rounds", options.rounds)->required();
   client->add_option("--batches", options.batches)->required()->check(CLI::PositiveNumber);
   client->add_option("--keys", options.batch_keys)->required()->check(CLI::PositiveNumber);
-  client->add_option("--ps", ps)->required()->expected(2);
-  client->add_option("--bare", bare)->required()->expected(2);
-  client->add_option("--redis", redis)->required()->expected(2);
+  client->add_option("--ps", ps)->expected(2);
+  client->add_option("--bare", bare)->expected(2);
+  client->add_option("--redis", redis)->expected(2);
   CLI11_PARSE(app, argc, argv);
   UseCore(core);
   if (*serve_ps) {
@@ -92,9 +92,15 @@ int Main(int argc, char** argv) {
     });
   }
   std::vector<Contestant> contestants;
-  contestants.push_back({"ps", PidOf(ps), MakePsClient(ps[0])});
-  contestants.push_back({"bare", PidOf(bare), MakeBareClient(PortOf(bare))});
-  contestants.push_back({"redis", PidOf(redis), MakeRedisClient(PortOf(redis))});
+  if (!ps.empty()) {
+    contestants.push_back({"ps", PidOf(ps), MakePsClient(ps[0])});
+  }
+  if (!bare.empty()) {
+    contestants.push_back({"bare", PidOf(bare), MakeBareClient(PortOf(bare))});
+  }
+  if (!redis.empty()) {
+    contestants.push_back({"redis", PidOf(redis), MakeRedisClient(PortOf(redis))});
+  }
   Measure(options, contestants);
   return 0;
 }
