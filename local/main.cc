@@ -99,6 +99,7 @@ int Run(const Flags& flags) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
+    freshet::KeepFreedMemory();
     freshet::BlockStopSignals();
     freshet::local::Flags flags;
     if (const auto exit_code = freshet::local::ParseFlags(argc, argv, &flags)) {

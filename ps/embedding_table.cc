@@ -2,21 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
 #include <cstring>
 #include <limits>
 
 #include "common/check.h"
 #include "common/model/feature_policy.h"
 #include "common/mutant.h"
-#include "ps/key_blocks.h"
+#include "ps/key_stream.h"
 #include "ps/mix.h"
 
 namespace freshet::ps {
 namespace {
 
-constexpr size_t kBlock = RowIndex::kBlock;
-constexpr size_t kKeyBits = 512;  // few enough to clear for each block
+constexpr size_t kApplyRows = 16;  // rows changed in one go
 // Slots from which on it pays to look for memory to give back; and keys looked at in one step.
 constexpr size_t kWorthTidying = 16384;
 constexpr size_t kTidyRows = 1000;
@@ -78,26 +76,24 @@ void EmbeddingTable::PullHot(std::span<const Key> keys,
                              Missing* missing) {
   const bool gated = rules_.Gates(slot);
   const float no_permission = rules_.policy().default_value_no_permission();
-  ForEachBlock(
+  ForEachKey(
       index_,
       keys,
       [this](RowSlot row) { rows_.PrefetchValue(row); },
-      [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
-        for (size_t i = 0; i < block.size(); ++i) {
-          const size_t position = PositionOf(positions, begin + i);
-          const std::span<float> value = values.subspan(position * dim_, dim_);
-          if (slots[i] != kNoRow) {
-            codec_.Read(rows_.value(slots[i]), value);
-            if (cold_) {
-              referenced_.Set(slots[i]);
-            }
-          } else if (missing != nullptr) {
-            missing->Add(block[i], position);
-          } else if (gated) {
-            std::fill(value.begin(), value.end(), no_permission);
-          } else {
-            InitialValue(block[i], value);
+      [&](size_t i, RowSlot row) FRESHET_INLINE_LAMBDA {
+        const size_t position = PositionOf(positions, i);
+        const std::span<float> value = values.subspan(position * dim_, dim_);
+        if (row != kNoRow) [[likely]] {
+          codec_.Read(rows_.value(row), value);
+          if (cold_) {
+            referenced_.Set(row);
           }
+        } else if (missing != nullptr) {
+          missing->Add(keys[i], position);
+        } else if (gated) {
+          std::fill(value.begin(), value.end(), no_permission);
+        } else {
+          InitialValue(keys[i], value);
         }
       });
 }
@@ -141,56 +137,56 @@ void EmbeddingTable::PushHot(std::span<const Key> keys,
                              std::span<const float> gradients,
                              const PushContext& context,
                              Missing* missing) {
-  std::array<Key, kBlock> touched;
-  std::array<RowSlot, kBlock> touched_slots;
-  std::array<const float*, kBlock> touched_gradients;
-  ForEachBlock(
+  // Some are touched before the first is changed: a call of the optimizer for each costs more, and
+  // making a row may move the others.
+  struct {
+    std::array<Key, kApplyRows> keys;
+    std::array<RowSlot, kApplyRows> slots;
+    std::array<const float*, kApplyRows> gradients;
+    size_t count = 0;
+  } touched;
+
+  const auto apply = [&] {
+    const auto some_slots = std::span(touched.slots).first(touched.count);
+    const auto some_gradients = std::span(touched.gradients).first(touched.count);
+    if (codec_.is_float()) {
+      ApplyInPlace(some_slots, some_gradients, context.step);
+    } else {
+      ApplyRounded(
+          std::span(touched.keys).first(touched.count), some_slots, some_gradients, context.step);
+    }
+    touched.count = 0;
+  };
+  ForEachKey(
       index_,
       keys,
       [this](RowSlot row) {
         rows_.PrefetchRow(row);
         changes_.Prefetch(row);
       },
-      [&](size_t begin, std::span<const Key> block, std::span<const RowSlot> slots) {
-        size_t count = 0;
-        std::bitset<kKeyBits> made;  // by the last bits of their keys, rows made in this block
-        for (size_t i = 0; i < block.size(); ++i) {
-          const size_t position = PositionOf(positions, begin + i);
-          if (slots[i] == kNoRow && missing != nullptr) {
-            missing->Add(block[i], position);
-            continue;
-          }
-          const KeyCount seen = context.counts.empty() ? KeyCount() : context.counts[position];
-          RowSlot slot = slots[i];
-          if (slot != kNoRow) {
-            TouchRow(block[i], slot, seen, context);
-          } else {
-            const size_t bit = block[i] % kKeyBits;
-            slot = TouchNew(block[i], made[bit], seen, context);
-            made[bit] = true;
-          }
-          if (slot != kNoRow) {
-            touched[count] = block[i];
-            touched_slots[count] = slot;
-            touched_gradients[count++] = &gradients[position * dim_];
-          }
+      [&](size_t i, RowSlot slot) FRESHET_INLINE_LAMBDA {
+        const size_t position = PositionOf(positions, i);
+        const KeyCount seen = context.counts.empty() ? KeyCount() : context.counts[position];
+        if (slot != kNoRow) [[likely]] {
+          TouchRow(keys[i], slot, seen, context);
+        } else if (missing != nullptr) {
+          missing->Add(keys[i], position);
+          return;
+        } else if (slot = TouchNew(keys[i], seen, context); slot == kNoRow) {
+          return;
         }
-        // Only now: making a row may move the others.
-        const auto applied = std::span(touched_slots).first(count);
-        const auto with = std::span(touched_gradients).first(count);
-        if (codec_.is_float()) {
-          ApplyInPlace(applied, with, context.step);
-        } else {
-          ApplyRounded(std::span(touched).first(count), applied, with, context.step);
+        touched.keys[touched.count] = keys[i];
+        touched.slots[touched.count] = slot;
+        touched.gradients[touched.count] = &gradients[position * dim_];
+        if (++touched.count == kApplyRows) {
+          apply();
         }
       });
+  apply();
 }
 
-RowSlot EmbeddingTable::TouchNew(Key key,
-                                 bool may_be_there,
-                                 KeyCount count,
-                                 const PushContext& context) {
-  RowSlot found = may_be_there ? index_.Find(key) : kNoRow;
+RowSlot EmbeddingTable::TouchNew(Key key, KeyCount count, const PushContext& context) {
+  RowSlot found = index_.Find(key);
   if (found == kNoRow && rules_.Gates(context.slot)) {
     Seen seen;
     if (!admission_->Touch(key, context.slot, count, context.step, context.event_time_s, &seen)) {
@@ -214,7 +210,7 @@ RowSlot EmbeddingTable::TouchNew(Key key,
 void EmbeddingTable::ApplyInPlace(std::span<const RowSlot> slots,
                                   std::span<const float* const> gradients,
                                   uint64_t step) {
-  std::array<RowUpdate, kBlock> updates;
+  std::array<RowUpdate, kApplyRows> updates;
   for (size_t i = 0; i < slots.size(); ++i) {
     updates[i] = {.value = reinterpret_cast<float*>(rows_.value(slots[i])),
                   .state = rows_.state(slots[i]),
@@ -351,16 +347,14 @@ Status EmbeddingTable::Load(const EmbeddingRows& rows,
     if (has_cold()) {
       FRESHET_RETURN_IF_ERROR(EraseUnmarked(keys));
     }
-    ForEachBlock(
+    ForEachKey(
         index_,
         keys,
         [this](RowSlot slot) { rows_.PrefetchRow(slot); },
-        [&](size_t begin, std::span<const Key> some, std::span<const RowSlot> slots) {
-          for (size_t i = 0; i < some.size(); ++i) {
-            // Looked for again: a file that has a key twice must not make two rows of it.
-            const RowSlot found = slots[i] == kNoRow ? index_.Find(some[i]) : slots[i];
-            SetRow(rows, block[begin + i], found == kNoRow ? MakeSlot(some[i]) : found);
-          }
+        [&](size_t i, RowSlot slot) {
+          // Looked for again: a file that has a key twice must not make two rows of it.
+          const RowSlot found = slot == kNoRow ? index_.Find(keys[i]) : slot;
+          SetRow(rows, block[i], found == kNoRow ? MakeSlot(keys[i]) : found);
         });
     FRESHET_RETURN_IF_ERROR(make_room());
   }

@@ -259,9 +259,9 @@ class EmbeddingTable {
 
   // The key's row is about to change: what is known of it beside value and state.
   void TouchRow(Key key, RowSlot slot, KeyCount count, const PushContext& context);
-  // The same for a key that had no row when its block was looked up: its slot, where a row is made
-  // if the key is admitted; kNoRow if it is not. `may_be_there`: it may have come in this block.
-  RowSlot TouchNew(Key key, bool may_be_there, KeyCount count, const PushContext& context);
+  // The same for a key that had no row when it was looked up, a while ago: its slot, where a row is
+  // made if the key is admitted; kNoRow if it is not.
+  RowSlot TouchNew(Key key, KeyCount count, const PushContext& context);
   // A slot for the key, which is in the index then; its row is whatever was there.
   RowSlot MakeSlot(Key key);
   RowSlot MakeRow(Key key);

@@ -4,7 +4,7 @@
 
 #include "common/check.h"
 #include "ps/embedding_table.h"
-#include "ps/key_blocks.h"
+#include "ps/key_stream.h"
 
 namespace freshet::ps {
 namespace {
@@ -47,15 +47,13 @@ bool EmbeddingTable::CopyCut(size_t max_rows) {
   }
   const std::span<const Key> left = dirty_keys_.pending().subspan(copy_next_);
   const std::span<const Key> keys = left.first(std::min(max_rows, left.size()));
-  ForEachBlock(
+  ForEachKey(
       index_,
       keys,
       [this](RowSlot slot) { rows_.PrefetchRow(slot); },
-      [this](size_t, std::span<const Key> block, std::span<const RowSlot> slots) {
-        for (size_t i = 0; i < block.size(); ++i) {
-          if (slots[i] != kNoRow) {
-            CopyIfPending(block[i], slots[i]);
-          }
+      [&](size_t i, RowSlot slot) {
+        if (slot != kNoRow) {
+          CopyIfPending(keys[i], slot);
         }
       });
   copy_next_ += keys.size();

@@ -4,7 +4,7 @@
 
 #include "common/check.h"
 #include "ps/embedding_table.h"
-#include "ps/key_blocks.h"
+#include "ps/key_stream.h"
 
 namespace freshet::ps {
 namespace {
@@ -41,17 +41,15 @@ Status EmbeddingTable::Announce(std::span<const Key> keys) {
     return absl::OkStatus();
   }
   missing_.Clear();
-  ForEachBlock(
+  ForEachKey(
       index_,
       keys,
       [](RowSlot) {},
-      [this](size_t, std::span<const Key> block, std::span<const RowSlot> slots) {
-        for (size_t i = 0; i < block.size(); ++i) {
-          if (slots[i] == kNoRow) {
-            missing_.keys.push_back(block[i]);
-          } else {
-            referenced_.Set(slots[i]);
-          }
+      [&](size_t i, RowSlot slot) {
+        if (slot == kNoRow) {
+          missing_.keys.push_back(keys[i]);
+        } else {
+          referenced_.Set(slot);
         }
       });
   return missing_.keys.empty() ? absl::OkStatus() : BringUp(missing_.keys);

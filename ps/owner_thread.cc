@@ -39,7 +39,8 @@ struct Fan {
 void FanOut(std::span<OwnerThread* const> owners,
             Epoch epoch,
             absl::AnyInvocable<Status(Shard&, size_t) const> work,
-            absl::AnyInvocable<void(Status)> done) {
+            absl::AnyInvocable<void(Status)> done,
+            Where where) {
   if (owners.empty()) {
     done(absl::OkStatus());
     return;
@@ -49,7 +50,12 @@ void FanOut(std::span<OwnerThread* const> owners,
   fan->done = std::move(done);
   fan->remaining = owners.size();
   for (size_t i = 0; i < owners.size(); ++i) {
-    owners[i]->Post([fan, epoch, i](Shard& shard) { fan->Run(epoch, shard, i); });
+    auto task = [fan, epoch, i](Shard& shard) { fan->Run(epoch, shard, i); };
+    if (where == Where::kHereIfIdle && i + 1 == owners.size()) {
+      owners[i]->RunOrPost(std::move(task));
+    } else {
+      owners[i]->Post(std::move(task));
+    }
   }
 }
 

@@ -13,7 +13,8 @@
 
 namespace freshet::ps {
 
-// The one thread that touches a shard. Requests come first; a cut is copied in slices in between.
+// The one thread that touches a shard, or who works in its place while it has nothing to do.
+// Requests come first; a cut is copied in slices in between.
 class OwnerThread {
  public:
   explicit OwnerThread(uint32_t thread, const ShardStorage& storage = {})
@@ -22,6 +23,11 @@ class OwnerThread {
   // Runs `task` on the thread, after all tasks posted before. Thread-safety: any thread.
   void Post(absl::AnyInvocable<void(Shard&)> task) {
     thread_.Post([this, task = std::move(task)]() mutable { task(shard_); });
+  }
+
+  // The same, but if the thread has nothing to do, the caller's does it now: see TaskThread.
+  void RunOrPost(absl::AnyInvocable<void(Shard&)> task) {
+    thread_.RunOrPost([this, task = std::move(task)]() mutable { task(shard_); });
   }
 
   // Thread-safety: any thread.
@@ -42,14 +48,20 @@ class OwnerThread {
 
 using OwnerThreads = std::vector<std::unique_ptr<OwnerThread>>;
 
-// Runs work(shard, i) on owners[i] for each i, then `done`, on the owner thread that came last and
+enum class Where {
+  kOwner,       // on the owner threads
+  kHereIfIdle,  // the last owner's part on the caller's thread, if that owner has nothing to do
+};
+
+// Runs work(shard, i) on owners[i] for each i, then `done`, on the thread that came last and
 // with the first error if there was any. Owners that have begun another epoch refuse with Aborted.
 // An error of `work` means that the shard's rows are not what they should be: it fails the shard.
 // No owners: `done` is called at once.
 void FanOut(std::span<OwnerThread* const> owners,
             Epoch epoch,
             absl::AnyInvocable<Status(Shard&, size_t) const> work,
-            absl::AnyInvocable<void(Status)> done);
+            absl::AnyInvocable<void(Status)> done,
+            Where where = Where::kOwner);
 // On all of them; i is the thread.
 void FanOutToAll(const OwnerThreads& owners,
                  Epoch epoch,

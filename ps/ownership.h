@@ -21,6 +21,10 @@ class Ownership {
     while (end_ < count && partitions.ServerOf(PartitionId(end_)) == server) {
       ++end_;
     }
+    if (first_ < end_) {
+      first_key_ = FirstKeyOf(first_);
+      further_keys_ = (end_ == count ? 0 : FirstKeyOf(end_)) - 1 - first_key_;
+    }
   }
 
   const PartitionMap& partitions() const { return partitions_; }
@@ -38,7 +42,8 @@ class Ownership {
     return partition.value() >= first_ && partition.value() < end_;
   }
 
-  bool OwnsKey(Key key) const { return OwnsPartition(partitions_.PartitionOf(key)); }
+  // Its partitions are neighbours, so its keys are, too.
+  bool OwnsKey(Key key) const { return key - first_key_ <= further_keys_ && first_ < end_; }
 
   uint32_t ThreadOf(PartitionId partition) const { return partition.value() % owner_threads_; }
 
@@ -57,11 +62,19 @@ class Ownership {
   friend bool operator==(const Ownership&, const Ownership&) = default;
 
  private:
+  Key FirstKeyOf(uint32_t partition) const {
+    const uint32_t count = partitions_.partition_count();
+    return static_cast<Key>(((static_cast<unsigned __int128>(partition) << 64U) + count - 1) /
+                            count);
+  }
+
   PartitionMap partitions_;
   uint32_t server_;
   uint32_t owner_threads_;
   uint32_t first_ = 0;  // its partitions: [first_, end_)
   uint32_t end_ = 0;
+  Key first_key_ = 0;  // its keys: [first_key_, first_key_ + further_keys_]
+  Key further_keys_ = 0;
 };
 
 }  // namespace freshet::ps

@@ -7,16 +7,9 @@
 #include <vector>
 
 #include "common/check.h"
-#include "ps/prefetch.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace freshet::ps {
 namespace {
-
-using Uint128 = unsigned __int128;
 
 constexpr uint64_t kFirstBuckets = 16;  // 2^4: the low bits of a slot must not be negative
 // Smaller tables grow at once.
@@ -33,15 +26,6 @@ constexpr uint64_t kLastHomes = 128;
 constexpr size_t kMostWaiting = 1024;
 constexpr size_t kFillStep = 32768;  // buckets
 
-bool HasAvx2() {
-#if defined(__x86_64__)
-  static const bool has = __builtin_cpu_supports("avx2");
-  return has;
-#else
-  return false;
-#endif
-}
-
 uint64_t DisplacementOf(uint64_t word) {
   return (word >> 60U) - 1;
 }
@@ -56,28 +40,11 @@ RowIndex::Layout::Layout(uint64_t bucket_count)
 
 // ---- cells
 
-inline uint64_t RowIndex::HomeIn(const Layout& layout, uint64_t hash) {
-  return static_cast<uint64_t>(Uint128{hash} * layout.buckets >> 64U);
-}
-
-RowIndex::Place RowIndex::PlaceIn(const Layout& layout, uint64_t hash) {
-  const Uint128 product = Uint128{hash} * layout.buckets;
-  const uint64_t code = static_cast<uint64_t>(product) >> layout.bits;
-  return {.layout = &layout,
-          .home = static_cast<uint64_t>(product >> 64U),
-          .word = kOneFurther | code << layout.low_bits};
-}
-
 RowIndex::Cell RowIndex::MakeCell(const Place& place, RowSlot slot) {
   const uint32_t low_bits = place.layout->low_bits;
   const uint64_t high = uint64_t{slot} >> low_bits;
   FRESHET_DCHECK(high <= UINT8_MAX);
   return {.word = place.word | (slot - (high << low_bits)), .high = static_cast<uint8_t>(high)};
-}
-
-RowSlot RowIndex::SlotOf(const Layout& layout, uint64_t word, uint8_t high) {
-  const uint64_t low = word & ((uint64_t{1} << layout.low_bits) - 1);
-  return static_cast<RowSlot>(uint64_t{high} << layout.low_bits | low);
 }
 
 uint64_t RowIndex::HashOf(const Layout& layout, uint64_t bucket, uint64_t word) {
@@ -119,34 +86,19 @@ uint64_t RowIndex::FirstHashOf(const Layout& layout, uint64_t home) {
 
 // ---- look-up
 
-void RowIndex::Prepare(std::span<const Key> keys, Search& search) const {
-  FRESHET_DCHECK(keys.size() <= kBlock);
-  search.count = static_cast<uint32_t>(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    search.hashes[i] = SplitMix64(keys[i]);
-    Prefetch(cells_.data() + PlaceOf(search.hashes[i]).home);
-  }
+RowIndex::Simd RowIndex::BestSimd() {
+#if defined(__x86_64__)
+  static const Simd best = __builtin_cpu_supports("avx512f") != 0 ? Simd::kAvx512
+                           : __builtin_cpu_supports("avx2") != 0  ? Simd::kAvx2
+                                                                  : Simd::kNone;
+  return best;
+#else
+  return Simd::kNone;
+#endif
 }
 
-void RowIndex::FindNear(Search& search) const {
-  if (size_ > 0 && HasAvx2()) {
-    FindNearAvx2(search);
-    return;
-  }
-  search.further_count = search.count;
-  for (uint32_t i = 0; i < search.count; ++i) {
-    search.further[i] = static_cast<uint8_t>(i);
-  }
-}
-
-void RowIndex::FindFurther(Search& search) const {
-  if (size_ > 0 && HasAvx2()) {
-    FindFurtherAvx2(search);
-  } else {
-    for (const uint8_t i : std::span(search.further).first(search.further_count)) {
-      search.slots[i] = FindHash(search.hashes[i]);
-    }
-  }
+RowSlot RowIndex::FindBeyondHome(uint64_t hash) const {
+  return size_ > 0 && BestSimd() != Simd::kNone ? FindBeyondHomeAvx2(hash) : FindHash(hash);
 }
 
 RowSlot RowIndex::Find(Key key) const {
@@ -175,70 +127,23 @@ RowSlot RowIndex::SlotAt(const Place& place, const Position& at) const {
   return SlotOf(*place.layout, bucket.words[at.cell], bucket.high[at.cell]);
 }
 
-#if defined(__x86_64__)
-// A bit for each cell whose word, but for the bits of the slot, is `wanted`.
-__attribute__((target("avx2"))) inline unsigned RowIndex::Matches(const Bucket& bucket,
-                                                                  uint64_t wanted,
-                                                                  uint32_t low_bits) {
-  constexpr unsigned kAllCells = (1U << kCells) - 1;
-  const __m256i zero = _mm256_setzero_si256();
-  const __m128i slot_bits = _mm_cvtsi32_si128(static_cast<int>(low_bits));
-  const auto* const words = reinterpret_cast<const __m256i*>(bucket.words);
-  const __m256i word = _mm256_set1_epi64x(static_cast<int64_t>(wanted));
-  const __m256i first = _mm256_xor_si256(_mm256_load_si256(words), word);
-  const __m256i second = _mm256_xor_si256(_mm256_load_si256(words + 1), word);
-  const __m256i equal0 = _mm256_cmpeq_epi64(_mm256_srl_epi64(first, slot_bits), zero);
-  const __m256i equal1 = _mm256_cmpeq_epi64(_mm256_srl_epi64(second, slot_bits), zero);
-  return (static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal0))) |
-          static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal1))) << 4U) &
-         kAllCells;
-}
-
-// No branch depends on where a cell is: one in five lies behind its home, and no branch could
-// foresee which.
-__attribute__((target("avx2"))) void RowIndex::FindNearAvx2(Search& search) const {
-  constexpr unsigned kLastCell = 1U << (kCells - 1);
-  uint32_t further = 0;
-  for (uint32_t i = 0; i < search.count; ++i) {
-    const Place place = PlaceOf(search.hashes[i]);
-    const Bucket& bucket = cells_[place.home];
-    const unsigned matches = Matches(bucket, place.word, place.layout->low_bits);
-    const auto cell = static_cast<size_t>(std::countr_zero(matches | kLastCell));
-    search.slots[i] = SlotOf(*place.layout, bucket.words[cell], bucket.high[cell]);
-    const uint32_t missed = matches == 0 ? 1 : 0;
-    Prefetch(&bucket + missed);
-    search.further[further] = static_cast<uint8_t>(i);
-    further += missed;
-  }
-  search.further_count = further;
-}
-
 // From the home on: cells may have moved meanwhile.
-__attribute__((target("avx2"))) void RowIndex::FindFurtherAvx2(Search& search) const {
-  for (uint32_t n = 0; n < search.further_count; ++n) {
-    const uint32_t i = search.further[n];
-    Place place = PlaceOf(search.hashes[i]);
-    uint64_t at = place.home;
-    unsigned matches = Matches(cells_[at], place.word, place.layout->low_bits);
-    while (matches == 0 && IsFull(cells_[at]) && at < place.home + kFurthest) {
-      ++at;
-      place.word += kOneFurther;
-      matches = Matches(cells_[at], place.word, place.layout->low_bits);
-    }
-    const auto cell = static_cast<size_t>(std::countr_zero(matches));
-    search.slots[i] =
-        matches == 0 ? FindCrowded(search.hashes[i]) : SlotAt(place, {.bucket = at, .cell = cell});
-  }
-}
-#else
-void RowIndex::FindNearAvx2(Search& /*search*/) const {
-  FRESHET_UNREACHABLE();
-}
-
-void RowIndex::FindFurtherAvx2(Search& /*search*/) const {
-  FRESHET_UNREACHABLE();
-}
+#if defined(__x86_64__)
+__attribute__((target("avx2")))
 #endif
+RowSlot
+RowIndex::FindBeyondHomeAvx2(uint64_t hash) const {
+  Place place = PlaceOf(hash);
+  uint64_t at = place.home;
+  unsigned matches = MatchesAvx2(cells_[at], place.word, place.layout->low_bits);
+  while (matches == 0 && IsFull(cells_[at]) && at < place.home + kFurthest) {
+    ++at;
+    place.word += kOneFurther;
+    matches = MatchesAvx2(cells_[at], place.word, place.layout->low_bits);
+  }
+  const auto cell = static_cast<size_t>(std::countr_zero(matches));
+  return matches == 0 ? FindCrowded(hash) : SlotAt(place, {.bucket = at, .cell = cell});
+}
 
 std::optional<RowIndex::Position> RowIndex::FindCell(const Place& place) const {
   uint64_t word = place.word;

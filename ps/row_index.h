@@ -1,5 +1,10 @@
 #pragma once
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,7 +14,9 @@
 #include "absl/functional/function_ref.h"
 #include "common/key.h"
 #include "ps/mapped_array.h"
+#include "ps/prefetch.h"
 #include "ps/row_bits.h"
+#include "ps/simd.h"
 
 namespace freshet::ps {
 
@@ -40,22 +47,22 @@ namespace freshet::ps {
 // Thread-safety: owner thread only.
 class RowIndex {
  public:
-  // A block of keys is looked up in three steps, so that the misses of many keys overlap: Prepare,
-  // FindNear, FindFurther. Other work is done in between; it may insert keys, but erase none.
-  static constexpr size_t kBlock = 16;
+  // Which instructions compare a bucket's cells.
+  enum class Simd { kNone, kAvx2, kAvx512 };
 
-  struct Search {
-    uint32_t count;                       // of keys
-    uint32_t further_count;               // of keys not found by FindNear
-    std::array<uint8_t, kBlock> further;  // which
-    std::array<uint64_t, kBlock> hashes;
-    std::array<RowSlot, kBlock> slots;  // in the end, where each key's row is, or kNoRow
-  };
+  // The best that this machine has.
+  static Simd BestSimd();
 
-  // At most kBlock keys.
-  void Prepare(std::span<const Key> keys, Search& search) const;
-  void FindNear(Search& search) const;
-  void FindFurther(Search& search) const;
+  // A look-up in three steps, each of which fetches what the next one reads, so that the misses of
+  // many keys overlap (ps/key_stream.h). hash = SplitMix64(key). Other work is done in between; it
+  // may insert keys, but erase none.
+  void FetchHome(uint64_t hash) const { Prefetch(cells_.data() + PlaceOf(hash).home); }
+
+  // kNoRow: not in its home bucket.
+  template <Simd kSimd>
+  RowSlot FindAtHome(uint64_t hash) const;
+  // For such a key. kNoRow: not there.
+  RowSlot FindBeyondHome(uint64_t hash) const;
 
   // kNoRow if the key is not there.
   RowSlot Find(Key key) const;
@@ -91,6 +98,8 @@ class RowIndex {
   uint64_t bytes() const { return cells_.bytes() + crowded_.capacity() * sizeof(Homeless); }
 
  private:
+  using Uint128 = unsigned __int128;
+
   static constexpr size_t kCells = 7;
   static constexpr uint64_t kOneFurther = uint64_t{1} << 60U;  // one more of displacement
   static constexpr uint64_t kFurthest = 14;                    // displacement
@@ -143,16 +152,33 @@ class RowIndex {
 
   bool growing() const { return next().buckets != 0; }
 
-  // By an index, not a branch: while the table grows none could be foreseen.
+  // While the table grows, by an index and not a branch: none could be foreseen.
   Place PlaceOf(uint64_t hash) const {
+    if (!growing()) [[likely]] {
+      return PlaceIn(layout(), hash);
+    }
     return PlaceIn(layouts_[HomeIn(layout(), hash) < frontier_ ? 0 : 1], hash);
   }
 
-  static uint64_t HomeIn(const Layout& layout, uint64_t hash);
+  static uint64_t HomeIn(const Layout& layout, uint64_t hash) {
+    return static_cast<uint64_t>(Uint128{hash} * layout.buckets >> 64U);
+  }
 
-  static Place PlaceIn(const Layout& layout, uint64_t hash);
+  static Place PlaceIn(const Layout& layout, uint64_t hash) {
+    const Uint128 product = Uint128{hash} * layout.buckets;
+    const uint64_t code = static_cast<uint64_t>(product) >> layout.bits;
+    return {.layout = &layout,
+            .home = static_cast<uint64_t>(product >> 64U),
+            .word = kOneFurther | code << layout.low_bits};
+  }
+
   static Cell MakeCell(const Place& place, RowSlot slot);
-  static RowSlot SlotOf(const Layout& layout, uint64_t word, uint8_t high);
+
+  static RowSlot SlotOf(const Layout& layout, uint64_t word, uint8_t high) {
+    const uint64_t low = word & ((uint64_t{1} << layout.low_bits) - 1);
+    return static_cast<RowSlot>(uint64_t{high} << layout.low_bits | low);
+  }
+
   static uint64_t HashOf(const Layout& layout, uint64_t bucket, uint64_t word);
   // The smallest hash whose home is not before `home`.
   static uint64_t FirstHashOf(const Layout& layout, uint64_t home);
@@ -166,9 +192,11 @@ class RowIndex {
   RowSlot FindHash(uint64_t hash) const;
   RowSlot FindCrowded(uint64_t hash) const;
   RowSlot SlotAt(const Place& place, const Position& at) const;
-  static unsigned Matches(const Bucket& bucket, uint64_t wanted, uint32_t low_bits);
-  void FindNearAvx2(Search& search) const;
-  void FindFurtherAvx2(Search& search) const;
+  RowSlot FindBeyondHomeAvx2(uint64_t hash) const;
+  // A bit for each cell whose word, but for the bits of the slot, is `wanted`.
+  static unsigned MatchesAvx512(const Bucket& bucket, uint64_t wanted, uint32_t low_bits);
+  static unsigned MatchesAvx2(const Bucket& bucket, uint64_t wanted, uint32_t low_bits);
+  static unsigned MatchesPlain(const Bucket& bucket, uint64_t wanted, uint32_t low_bits);
   std::optional<Position> FindCell(const Place& place) const;
   void InsertHash(uint64_t hash, RowSlot slot);
   std::optional<Homeless> Put(uint64_t hash, RowSlot slot);
@@ -198,5 +226,75 @@ class RowIndex {
   size_t size_ = 0;                                 // crowded_ included
   absl::flat_hash_map<uint64_t, RowSlot> crowded_;  // by hash
 };
+
+inline unsigned RowIndex::MatchesPlain(const Bucket& bucket, uint64_t wanted, uint32_t low_bits) {
+  unsigned matches = 0;
+  for (size_t cell = 0; cell < kCells; ++cell) {
+    matches |= ((bucket.words[cell] ^ wanted) >> low_bits == 0 ? 1U : 0U) << cell;
+  }
+  return matches;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) inline unsigned RowIndex::MatchesAvx512(const Bucket& bucket,
+                                                                           uint64_t wanted,
+                                                                           uint32_t low_bits) {
+  constexpr __mmask8 kAllCells = (1U << kCells) - 1;
+  const __m128i slot_bits = _mm_cvtsi32_si128(static_cast<int>(low_bits));
+  const __m512i words =
+      _mm512_xor_si512(_mm512_load_si512(&bucket), _mm512_set1_epi64(static_cast<int64_t>(wanted)));
+  // Masked, as g++ 12 warns of what the plain one leaves undefined.
+  const __m512i differ = _mm512_maskz_srl_epi64(kAllCells, words, slot_bits);
+  return _mm512_mask_testn_epi64_mask(kAllCells, differ, differ);
+}
+
+__attribute__((target("avx2"))) inline unsigned RowIndex::MatchesAvx2(const Bucket& bucket,
+                                                                      uint64_t wanted,
+                                                                      uint32_t low_bits) {
+  constexpr unsigned kAllCells = (1U << kCells) - 1;
+  const __m256i zero = _mm256_setzero_si256();
+  const __m128i slot_bits = _mm_cvtsi32_si128(static_cast<int>(low_bits));
+  const auto* const words = reinterpret_cast<const __m256i*>(bucket.words);
+  const __m256i word = _mm256_set1_epi64x(static_cast<int64_t>(wanted));
+  const __m256i first = _mm256_xor_si256(_mm256_load_si256(words), word);
+  const __m256i second = _mm256_xor_si256(_mm256_load_si256(words + 1), word);
+  const __m256i equal0 = _mm256_cmpeq_epi64(_mm256_srl_epi64(first, slot_bits), zero);
+  const __m256i equal1 = _mm256_cmpeq_epi64(_mm256_srl_epi64(second, slot_bits), zero);
+  return (static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal0))) |
+          static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal1))) << 4U) &
+         kAllCells;
+}
+#else
+inline unsigned RowIndex::MatchesAvx512(const Bucket& bucket, uint64_t wanted, uint32_t low_bits) {
+  return MatchesPlain(bucket, wanted, low_bits);
+}
+
+inline unsigned RowIndex::MatchesAvx2(const Bucket& bucket, uint64_t wanted, uint32_t low_bits) {
+  return MatchesPlain(bucket, wanted, low_bits);
+}
+#endif
+
+template <RowIndex::Simd kSimd>
+FRESHET_INLINE RowSlot RowIndex::FindAtHome(uint64_t hash) const {
+  if (size_ == 0) {
+    return kNoRow;
+  }
+  const Place place = PlaceOf(hash);
+  const Bucket& bucket = cells_[place.home];
+  unsigned matches = 0;
+  if constexpr (kSimd == Simd::kAvx512) {
+    matches = MatchesAvx512(bucket, place.word, place.layout->low_bits);
+  } else if constexpr (kSimd == Simd::kAvx2) {
+    matches = MatchesAvx2(bucket, place.word, place.layout->low_bits);
+  } else {
+    matches = MatchesPlain(bucket, place.word, place.layout->low_bits);
+  }
+  if (matches != 0) [[likely]] {
+    const auto cell = static_cast<size_t>(std::countr_zero(matches));
+    return SlotOf(*place.layout, bucket.words[cell], bucket.high[cell]);
+  }
+  Prefetch(&bucket + 1);
+  return kNoRow;
+}
 
 }  // namespace freshet::ps

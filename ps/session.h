@@ -70,6 +70,9 @@ class Session {
   // Calls `read` with OK when it is the pull's turn, or with the reason why it never will be.
   void BeginPull(uint32_t worker, uint64_t step, StepGate::Action read);
 
+  // Whether BeginPull may keep a pull; it then calls `read` with the session's lock held.
+  bool holds_pulls() const { return bsp_ || stale_.has_value(); }
+
   // As in PullResponse.oldest_step; 0 but in ssp. May be called where BeginPull calls `read`.
   uint64_t oldest_step() const { return oldest_step_.load(); }
 

@@ -15,3 +15,5 @@
 #endif
 
 #define FRESHET_INLINE __attribute__((always_inline)) inline
+// Between a lambda's parameters and its body.
+#define FRESHET_INLINE_LAMBDA __attribute__((always_inline))

@@ -56,6 +56,14 @@ void FindOwners(const Ownership& ownership,
   }
 }
 
+Status CheckOwnsAll(const std::string& variable,
+                    const Ownership& ownership,
+                    std::span<const Key> keys) {
+  const auto foreign = std::find_if_not(
+      keys.begin(), keys.end(), [&ownership](Key key) { return ownership.OwnsKey(key); });
+  return foreign == keys.end() ? absl::OkStatus() : CheckOwned(variable, ownership, *foreign);
+}
+
 // Sorts the keys of a run by owner thread, behind what earlier runs left in `split`.
 void SortRun(OwnedRun run, std::span<const uint32_t> owners, SplitPayload& split) {
   for (uint32_t owner = 0; owner < split.by_owner.size(); ++owner) {
@@ -178,12 +186,9 @@ StatusOr<SplitPayload> SplitByOwner(const proto::ModelSpec& model,
                          .first_key = split.keys,
                          .run_keys = run.keys()};
     FRESHET_RETURN_IF_ERROR(CheckUnique(variable.name(), whole.keys));
-    FindOwners(ownership, whole.keys, owners);
-    if (const auto foreign = std::find(owners.begin(), owners.end(), kForeign);
-        foreign != owners.end()) {
-      return CheckOwned(variable.name(), ownership, whole.keys[foreign - owners.begin()]);
-    }
+    FRESHET_RETURN_IF_ERROR(CheckOwnsAll(variable.name(), ownership, whole.keys));
     if (!one_owner) {
+      FindOwners(ownership, whole.keys, owners);
       SortRun(whole, owners, split);
     } else if (!whole.keys.empty()) {
       split.by_owner[0].push_back(whole);

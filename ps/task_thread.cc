@@ -12,10 +12,11 @@ void TaskThread::Stop() {
     return;
   }
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     stop_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !at_work_; });
   }
-  posted_.notify_one();
   thread_.join();
 }
 
@@ -24,38 +25,60 @@ void TaskThread::Post(Task task) {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(std::move(task));
   }
-  posted_.notify_one();
+  changed_.notify_one();
 }
 
-TaskThread::Task TaskThread::Next(bool block) {
+void TaskThread::RunOrPost(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) {
+      return;
+    }
+    if (at_work_ || more_between_ || !tasks_.empty()) {
+      tasks_.push_back(std::move(task));
+      return;  // whoever is at work, or was woken, looks for more
+    }
+    at_work_ = true;
+  }
+  task();
+  task = nullptr;
+  End(false);
+}
+
+bool TaskThread::Begin(Task* task) {
   std::unique_lock lock(mutex_);
-  if (block) {
-    posted_.wait(lock, [this] { return stop_ || !tasks_.empty(); });
+  changed_.wait(lock, [this] { return !at_work_ && (stop_ || more_between_ || !tasks_.empty()); });
+  if (stop_) {
+    return false;
   }
-  if (stop_ || tasks_.empty()) {
-    return nullptr;
+  if (!tasks_.empty()) {
+    *task = std::move(tasks_.front());
+    tasks_.pop_front();
   }
-  Task task = std::move(tasks_.front());
-  tasks_.pop_front();
-  return task;
+  at_work_ = true;
+  return true;
 }
 
-bool TaskThread::Stopped() const {
-  const std::lock_guard lock(mutex_);
-  return stop_;
+void TaskThread::End(bool more) {
+  {
+    const std::lock_guard lock(mutex_);
+    at_work_ = false;
+    more_between_ = more;
+    if (!stop_ && !more && tasks_.empty()) {
+      return;  // nobody waits
+    }
+  }
+  changed_.notify_all();
 }
 
 void TaskThread::Run() {
-  bool more_between = false;
-  while (true) {
-    Task task = Next(!more_between);
+  Task task;
+  while (Begin(&task)) {
     if (task) {
       task();
-    } else if (!more_between || Stopped()) {
-      return;
+      task = nullptr;
     }
-    task = nullptr;
-    more_between = between_ && between_();
+    End(between_ && between_());
   }
 }
 

@@ -8,7 +8,7 @@
 
 namespace freshet::ps {
 
-// A thread that runs tasks in the order they were posted.
+// A thread that runs tasks in the order they were posted, one at a time.
 class TaskThread {
  public:
   using Task = absl::AnyInvocable<void()>;
@@ -26,18 +26,27 @@ class TaskThread {
   // Thread-safety: any thread.
   void Post(Task task);
 
+  // The same, but if the thread has nothing to do, the caller does the task in its place: that
+  // saves waking it, which takes longer than a small task. The task makes no work for `between`,
+  // and needs no lock that the caller holds. Thread-safety: any thread.
+  void RunOrPost(Task task);
+
  private:
   void Run();
-  // Null: no task waits and `block` is false, or the thread must end.
-  Task Next(bool block);
-  bool Stopped() const;
+  // Waits until a task, or work between tasks, may begin. False: the thread must end.
+  bool Begin(Task* task);
+  // Of whoever has begun. `more`: there is work between tasks.
+  void End(bool more);
 
-  absl::AnyInvocable<bool()> between_;  // the thread's own
+  // Of whoever is at work.
+  absl::AnyInvocable<bool()> between_;
 
   // Shared, under mutex_.
-  mutable std::mutex mutex_;
-  std::condition_variable posted_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   std::deque<Task> tasks_;
+  bool at_work_ = false;       // the thread, or a caller in its place
+  bool more_between_ = false;  // the last call of between_ returned true
   bool stop_ = false;
 
   std::thread thread_;

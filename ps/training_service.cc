@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -150,6 +151,17 @@ StatusOr<Buffer> DecodePush(const proto::ModelSpec& model,
   return decoded;
 }
 
+// How many keys of a pull the transport's thread may read itself where their owner is idle. Few:
+// that is sooner done than the owner woken. Many would keep it from the next request meanwhile,
+// unless there is no other core for the owner either. None if it would have to wait for a disk.
+uint64_t KeysHere(const PsOptions& options) {
+  constexpr uint64_t kFew = 1024;
+  if (!options.storage.directory.empty()) {
+    return 0;
+  }
+  return std::thread::hardware_concurrency() == 1 ? std::numeric_limits<uint64_t>::max() : kFew;
+}
+
 }  // namespace
 
 TrainingService::TrainingService(const PsOptions& options,
@@ -157,7 +169,12 @@ TrainingService::TrainingService(const PsOptions& options,
                                  const OwnerThreads& owners,
                                  PsMetrics& metrics,
                                  const Clock& clock)
-    : options_(options), current_(current), owners_(owners), metrics_(metrics), clock_(clock) {}
+    : options_(options),
+      current_(current),
+      owners_(owners),
+      metrics_(metrics),
+      clock_(clock),
+      keys_here_(KeysHere(options)) {}
 
 void TrainingService::Register(rpc::Server& server) {
   rpc::HandleTyped<proto::DeclareRequest>(
@@ -198,6 +215,13 @@ std::vector<OwnerThread*> TrainingService::Pick(std::vector<uint32_t>& threads) 
     picked.push_back(owners_[thread].get());
   }
   return picked;
+}
+
+// A session that holds pulls lets them go with its lock held, which the end of one may take. So it
+// does with pushes.
+Where TrainingService::WhereToRead(const PullWork& work) const {
+  return work.split.keys <= keys_here_ && !work.session->holds_pulls() ? Where::kHereIfIdle
+                                                                       : Where::kOwner;
 }
 
 double TrainingService::SecondsSince(std::chrono::nanoseconds start) const {
@@ -310,7 +334,8 @@ void TrainingService::Read(const std::shared_ptr<PullWork>& work) {
         }
         return absl::OkStatus();
       },
-      [this, work](const Status& status) { FinishPull(*work, status); });
+      [this, work](const Status& status) { FinishPull(*work, status); },
+      WhereToRead(*work));
 }
 
 // The answer in the type that was asked for, not compressed yet.

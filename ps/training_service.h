@@ -51,6 +51,7 @@ class TrainingService {
 
   // Owner 0 if nobody has anything to do: it keeps the order, and checks the epoch.
   std::vector<OwnerThread*> Pick(std::vector<uint32_t>& threads) const;
+  Where WhereToRead(const PullWork& work) const;
   double SecondsSince(std::chrono::nanoseconds start) const;
 
   const PsOptions options_;
@@ -58,6 +59,7 @@ class TrainingService {
   const OwnerThreads& owners_;
   PsMetrics& metrics_;
   const Clock& clock_;
+  const uint64_t keys_here_;  // of a pull that the thread that received it may read
   std::atomic<uint32_t> pulls_in_flight_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "common/cluster/wire_floats.h"
 #include "common/key.h"
 #include "common/rpc/typed.h"
+#include "worker/row_copy.h"
 
 namespace freshet::worker {
 
@@ -17,14 +18,20 @@ class PsMessages::PayloadWriter {
  public:
   explicit PayloadWriter(size_t bytes) : payload_(bytes) {}
 
+  // The place of the next `count` values, which the caller fills.
+  template <typename T>
+  T* Next(size_t count) {
+    FRESHET_CHECK(written_ + count * sizeof(T) <= payload_.size());
+    T* const place = payload_.as<T>(written_, count).data();
+    written_ += count * sizeof(T);
+    return place;
+  }
+
   template <typename T>
   void Write(const T* values, size_t count) {
-    if (count == 0) {
-      return;
+    if (count > 0) {
+      std::memcpy(Next<T>(count), values, count * sizeof(T));
     }
-    FRESHET_DCHECK(written_ + count * sizeof(T) <= payload_.size());
-    std::memcpy(payload_.data() + written_, values, count * sizeof(T));
-    written_ += count * sizeof(T);
   }
 
   Buffer Take() {
@@ -73,8 +80,10 @@ void WriteKeys(const Batch& batch,
                auto* payload) {
   for (size_t variable = 0; variable < splits.size(); ++variable) {
     const std::vector<Key>& keys = batch.inputs[variable].keys;
-    for (const uint32_t index : splits[variable].OfServer(server)) {
-      payload->Write(&keys[index], 1);
+    const std::span<const uint32_t> indices = splits[variable].OfServer(server);
+    Key* next = payload->template Next<Key>(indices.size());
+    for (const uint32_t index : indices) {
+      *next++ = keys[index];
     }
   }
 }
@@ -90,8 +99,10 @@ void WriteCounts(const Step& step, uint32_t server, auto* payload) {
   constexpr KeyCount kOnce;
   for (size_t variable = 0; variable < step.splits.size(); ++variable) {
     const std::vector<KeyCount>& counts = step.batch.inputs[variable].counts;
-    for (const uint32_t index : step.splits[variable].OfServer(server)) {
-      payload->Write(counts.empty() ? &kOnce : &counts[index], 1);
+    const std::span<const uint32_t> indices = step.splits[variable].OfServer(server);
+    KeyCount* next = payload->template Next<KeyCount>(indices.size());
+    for (const uint32_t index : indices) {
+      *next++ = counts.empty() ? kOnce : counts[index];
     }
   }
 }
@@ -105,10 +116,11 @@ void PsMessages::WriteGradients(const Step& step,
                                 PayloadWriter* payload) const {
   for (size_t variable = 0; variable < step.splits.size(); ++variable) {
     const size_t dim = DimOf(variable);
-    const float* gradients = step.embedding_gradients[variable].data();
-    for (const uint32_t index : step.splits[variable].OfServer(server)) {
-      payload->Write(gradients + index * dim, dim);
-    }
+    const std::span<const uint32_t> indices = step.splits[variable].OfServer(server);
+    GatherRows(step.embedding_gradients[variable].data(),
+               indices,
+               dim,
+               payload->Next<float>(indices.size() * dim));
   }
   for (const uint32_t variable : dense) {
     payload->Write(step.dense_gradients[variable].data(), dense_sizes_[variable]);
@@ -269,11 +281,9 @@ Status PsMessages::TakeRows(rpc::Message answer, uint32_t server, Step* step) co
   }
   for (size_t variable = 0; variable < step->splits.size(); ++variable) {
     const size_t dim = DimOf(variable);
-    float* rows = step->embeddings[variable].data();
-    for (const uint32_t index : step->splits[variable].OfServer(server)) {
-      std::memcpy(rows + index * dim, next, dim * sizeof(float));
-      next += dim;
-    }
+    const std::span<const uint32_t> indices = step->splits[variable].OfServer(server);
+    ScatterRows(next, indices, dim, step->embeddings[variable].data());
+    next += indices.size() * dim;
   }
   for (const uint32_t variable : dense) {
     std::memcpy(step->dense[variable].data(), next, dense_sizes_[variable] * sizeof(float));

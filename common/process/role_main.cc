@@ -136,6 +136,7 @@ int RunRoleMain(int argc,
                 const StartRole& start) {
   // A peer or a pipe that goes away is an error of one write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  KeepFreedMemory();
   BlockStopSignals();
   Flags flags;
   if (const auto exit_code = ParseFlags(argc, argv, role, description, &flags)) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "common/process/process.h"
 #include "perf/guarded_main.h"
 #include "perf/rpc/bare_server.h"
 #include "perf/rpc/measure.h"
@@ -81,6 +82,7 @@ int Main(int argc, char** argv) {
   client->add_option("--bare", bare)->expected(2);
   client->add_option("--redis", redis)->expected(2);
   CLI11_PARSE(app, argc, argv);
+  KeepFreedMemory();  // as the programs of both roles do
   UseCore(core);
   if (*serve_ps) {
     return ServePs(log_directory);

@@ -6,6 +6,8 @@
 #include <set>
 #include <vector>
 
+#include "ps/key_stream.h"
+
 namespace freshet::ps {
 namespace {
 
@@ -31,7 +33,10 @@ class RandomRun {
         CheckWalk();
       }
       if (i % 997 == 0) {
-        CheckBlock();
+        CheckSteps<RowIndex::Simd::kNone>();
+        CheckSteps<RowIndex::Simd::kAvx2>();
+        CheckSteps<RowIndex::Simd::kAvx512>();
+        CheckStream();
       }
     }
     CheckWalk();
@@ -43,6 +48,8 @@ class RandomRun {
   size_t size() const { return model_.size(); }
 
  private:
+  static constexpr size_t kStepKeys = 16;
+
   Key NewKey() {
     if (random_() % 4 == 0) {
       return random_() % 100;
@@ -86,21 +93,53 @@ class RandomRun {
   }
 
   // Keys that come between the steps make the table grow, or displace those that are looked for.
-  void CheckBlock() {
-    std::vector<Key> block;
-    for (size_t i = 0; i < RowIndex::kBlock; ++i) {
-      block.push_back(keys_.empty() || i % 4 == 0 ? NewKey() : keys_[random_() % keys_.size()]);
+  template <RowIndex::Simd kSimd>
+  void CheckSteps() {
+    if (kSimd > RowIndex::BestSimd()) {
+      return;
     }
-    RowIndex::Search search;
-    index_.Prepare(block, search);
-    InsertSome();
-    index_.FindNear(search);
-    InsertSome();
-    index_.FindFurther(search);
-    for (size_t i = 0; i < block.size(); ++i) {
-      const auto found = model_.find(block[i]);
-      REQUIRE(search.slots[i] == (found == model_.end() ? kNoRow : found->second));
+    std::vector<Key> keys;
+    for (size_t i = 0; i < kStepKeys; ++i) {
+      keys.push_back(keys_.empty() || i % 4 == 0 ? NewKey() : keys_[random_() % keys_.size()]);
     }
+    std::vector<RowSlot> slots;
+    for (const Key key : keys) {
+      index_.FetchHome(SplitMix64(key));
+    }
+    InsertSome();
+    for (const Key key : keys) {
+      slots.push_back(index_.FindAtHome<kSimd>(SplitMix64(key)));
+    }
+    InsertSome();
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const auto found = model_.find(keys[i]);
+      const RowSlot slot =
+          slots[i] == kNoRow ? index_.FindBeyondHome(SplitMix64(keys[i])) : slots[i];
+      REQUIRE(slot == (found == model_.end() ? kNoRow : found->second));
+    }
+  }
+
+  // Rows are made meanwhile: of keys that come twice, too, whose rows are there the second time.
+  void CheckStream() {
+    std::vector<Key> keys;
+    for (size_t i = 0; i < random_() % 200; ++i) {
+      keys.push_back(keys_.empty() || i % 4 == 0 ? NewKey() : keys_[random_() % keys_.size()]);
+    }
+    size_t next = 0;
+    ForEachKey(
+        index_,
+        keys,
+        [](RowSlot) {},
+        [&](size_t i, RowSlot slot) {
+          REQUIRE(i == next++);
+          const auto found = model_.find(keys[i]);
+          if (slot == kNoRow && found != model_.end()) {
+            slot = index_.Find(keys[i]);
+          }
+          REQUIRE(slot == (found == model_.end() ? kNoRow : found->second));
+          Insert(keys[i]);
+        });
+    REQUIRE(next == keys.size());
   }
 
   void InsertSome() {

@@ -123,6 +123,27 @@ TEST_CASE("every key of a push comes to its owner with its slot, gradient and co
   }
 }
 
+TEST_CASE("the keys that a server owns are those of its partitions", "[ps]") {
+  const uint32_t partitions = GENERATE(1U, 3U, 64U, 1000U, 65'536U);
+  const uint32_t servers = GENERATE(1U, 2U, 3U, 7U);
+  const PartitionMap map(partitions, servers);
+  std::mt19937_64 random(partitions);
+  std::vector<Key> keys = {0, 1, UINT64_MAX - 1, UINT64_MAX};
+  for (int i = 0; i < 300; ++i) {
+    keys.push_back(random());
+    // On both sides of a border.
+    const uint64_t border = static_cast<uint64_t>(
+        (static_cast<unsigned __int128>(random() % partitions) << 64U) / partitions);
+    keys.insert(keys.end(), {border - 1, border, border + 1});
+  }
+  for (uint32_t server = 0; server < servers; ++server) {
+    const Ownership ownership(map, server, 1);
+    for (const Key key : keys) {
+      REQUIRE(ownership.OwnsKey(key) == (map.ServerOfKey(key) == server));
+    }
+  }
+}
+
 TEST_CASE("a run of a slot that the model does not have is refused", "[ps]") {
   const Ownership ownership(PartitionMap(64, 1), 0, 1);
   proto::PushRequest request;
