@@ -98,10 +98,10 @@ void EmbeddingTable::PullHot(std::span<const Key> keys,
       });
 }
 
-inline void EmbeddingTable::TouchRow(Key key,
-                                     RowSlot slot,
-                                     KeyCount count,
-                                     const PushContext& context) {
+FRESHET_INLINE void EmbeddingTable::TouchRow(Key key,
+                                             RowSlot slot,
+                                             KeyCount count,
+                                             const PushContext& context) {
   if (changes_.IsPending(slot)) [[unlikely]] {
     CopyIfPending(key, slot);
   }
@@ -137,26 +137,14 @@ void EmbeddingTable::PushHot(std::span<const Key> keys,
                              std::span<const float> gradients,
                              const PushContext& context,
                              Missing* missing) {
-  // Some are touched before the first is changed: a call of the optimizer for each costs more, and
-  // making a row may move the others.
-  struct {
-    std::array<Key, kApplyRows> keys;
-    std::array<RowSlot, kApplyRows> slots;
-    std::array<const float*, kApplyRows> gradients;
-    size_t count = 0;
-  } touched;
-
+  // Changed in one go: a call of the optimizer for each row would cost as much again.
+  std::array<RowUpdate, kApplyRows> updates;
+  size_t count = 0;
   const auto apply = [&] {
-    const auto some_slots = std::span(touched.slots).first(touched.count);
-    const auto some_gradients = std::span(touched.gradients).first(touched.count);
-    if (codec_.is_float()) {
-      ApplyInPlace(some_slots, some_gradients, context.step);
-    } else {
-      ApplyRounded(
-          std::span(touched.keys).first(touched.count), some_slots, some_gradients, context.step);
-    }
-    touched.count = 0;
+    optimizer_->Apply(std::span(updates).first(count), context.step);
+    count = 0;
   };
+  const bool in_place = codec_.is_float();
   ForEachKey(
       index_,
       keys,
@@ -172,13 +160,22 @@ void EmbeddingTable::PushHot(std::span<const Key> keys,
         } else if (missing != nullptr) {
           missing->Add(keys[i], position);
           return;
-        } else if (slot = TouchNew(keys[i], seen, context); slot == kNoRow) {
+        } else {
+          apply();  // making a row may move the others
+          slot = TouchNew(keys[i], seen, context);
+          if (slot == kNoRow) {
+            return;
+          }
+        }
+        const float* const gradient = &gradients[position * dim_];
+        if (!in_place) {
+          ApplyRounded(keys[i], slot, gradient, context.step);
           return;
         }
-        touched.keys[touched.count] = keys[i];
-        touched.slots[touched.count] = slot;
-        touched.gradients[touched.count] = &gradients[position * dim_];
-        if (++touched.count == kApplyRows) {
+        updates[count] = {.value = reinterpret_cast<float*>(rows_.value(slot)),
+                          .state = rows_.state(slot),
+                          .gradient = gradient};
+        if (++count == kApplyRows) {
           apply();
         }
       });
@@ -207,31 +204,12 @@ RowSlot EmbeddingTable::TouchNew(Key key, KeyCount count, const PushContext& con
   return found;
 }
 
-void EmbeddingTable::ApplyInPlace(std::span<const RowSlot> slots,
-                                  std::span<const float* const> gradients,
-                                  uint64_t step) {
-  std::array<RowUpdate, kApplyRows> updates;
-  for (size_t i = 0; i < slots.size(); ++i) {
-    updates[i] = {.value = reinterpret_cast<float*>(rows_.value(slots[i])),
-                  .state = rows_.state(slots[i]),
-                  .gradient = gradients[i]};
-  }
-  optimizer_->Apply(std::span(updates).first(slots.size()), step);
-}
-
-// One after the other where a key comes twice: the second update begins with what the first stored.
-void EmbeddingTable::ApplyRounded(std::span<const Key> keys,
-                                  std::span<const RowSlot> slots,
-                                  std::span<const float* const> gradients,
-                                  uint64_t step) {
-  for (size_t i = 0; i < slots.size(); ++i) {
-    const std::span<float> value(scratch_.data(), dim_);
-    codec_.Read(rows_.value(slots[i]), value);
-    const RowUpdate update{
-        .value = value.data(), .state = rows_.state(slots[i]), .gradient = gradients[i]};
-    optimizer_->Apply({&update, 1}, step);
-    codec_.WriteUpdate(value, keys[i], rows_.meta(slots[i]).frequency, rows_.value(slots[i]));
-  }
+void EmbeddingTable::ApplyRounded(Key key, RowSlot slot, const float* gradient, uint64_t step) {
+  const std::span<float> value(scratch_.data(), dim_);
+  codec_.Read(rows_.value(slot), value);
+  const RowUpdate update{.value = value.data(), .state = rows_.state(slot), .gradient = gradient};
+  optimizer_->Apply({&update, 1}, step);
+  codec_.WriteUpdate(value, key, rows_.meta(slot).frequency, rows_.value(slot));
 }
 
 StatusOr<uint64_t> EmbeddingTable::Delete(std::span<const Key> keys) {

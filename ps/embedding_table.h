@@ -268,13 +268,8 @@ class EmbeddingTable {
   void FreeSlot(Key key, RowSlot slot);
   void DeleteRow(Key key, RowSlot slot);
   void InitialValue(Key key, std::span<float> value) const;
-  void ApplyInPlace(std::span<const RowSlot> slots,
-                    std::span<const float* const> gradients,
-                    uint64_t step);
-  void ApplyRounded(std::span<const Key> keys,
-                    std::span<const RowSlot> slots,
-                    std::span<const float* const> gradients,
-                    uint64_t step);
+  // Of a value that is stored in 16 bits.
+  void ApplyRounded(Key key, RowSlot slot, const float* gradient, uint64_t step);
   Status CheckColumns(const EmbeddingRows& rows) const;
   void SetRow(const EmbeddingRows& rows, uint32_t row, RowSlot slot);
   void MixRow(const EmbeddingRows& rows, uint32_t row, float weight, RowSlot slot);

@@ -97,10 +97,6 @@ RowIndex::Simd RowIndex::BestSimd() {
 #endif
 }
 
-RowSlot RowIndex::FindBeyondHome(uint64_t hash) const {
-  return size_ > 0 && BestSimd() != Simd::kNone ? FindBeyondHomeAvx2(hash) : FindHash(hash);
-}
-
 RowSlot RowIndex::Find(Key key) const {
   return FindHash(SplitMix64(key));
 }
@@ -125,24 +121,6 @@ RowSlot RowIndex::FindCrowded(uint64_t hash) const {
 RowSlot RowIndex::SlotAt(const Place& place, const Position& at) const {
   const Bucket& bucket = cells_[at.bucket];
   return SlotOf(*place.layout, bucket.words[at.cell], bucket.high[at.cell]);
-}
-
-// From the home on: cells may have moved meanwhile.
-#if defined(__x86_64__)
-__attribute__((target("avx2")))
-#endif
-RowSlot
-RowIndex::FindBeyondHomeAvx2(uint64_t hash) const {
-  Place place = PlaceOf(hash);
-  uint64_t at = place.home;
-  unsigned matches = MatchesAvx2(cells_[at], place.word, place.layout->low_bits);
-  while (matches == 0 && IsFull(cells_[at]) && at < place.home + kFurthest) {
-    ++at;
-    place.word += kOneFurther;
-    matches = MatchesAvx2(cells_[at], place.word, place.layout->low_bits);
-  }
-  const auto cell = static_cast<size_t>(std::countr_zero(matches));
-  return matches == 0 ? FindCrowded(hash) : SlotAt(place, {.bucket = at, .cell = cell});
 }
 
 std::optional<RowIndex::Position> RowIndex::FindCell(const Place& place) const {

@@ -62,6 +62,7 @@ class RowIndex {
   template <Simd kSimd>
   RowSlot FindAtHome(uint64_t hash) const;
   // For such a key. kNoRow: not there.
+  template <Simd kSimd>
   RowSlot FindBeyondHome(uint64_t hash) const;
 
   // kNoRow if the key is not there.
@@ -192,7 +193,16 @@ class RowIndex {
   RowSlot FindHash(uint64_t hash) const;
   RowSlot FindCrowded(uint64_t hash) const;
   RowSlot SlotAt(const Place& place, const Position& at) const;
-  RowSlot FindBeyondHomeAvx2(uint64_t hash) const;
+
+  // Of one of the cells that match.
+  static RowSlot SlotIn(const Bucket& bucket, unsigned matches, const Layout& layout) {
+    const auto cell = static_cast<size_t>(std::countr_zero(matches));
+    return SlotOf(layout, bucket.words[cell], bucket.high[cell]);
+  }
+
+  // A bit for each cell of the key whose place it is.
+  template <Simd kSimd>
+  static unsigned Matches(const Bucket& bucket, const Place& place);
   // A bit for each cell whose word, but for the bits of the slot, is `wanted`.
   static unsigned MatchesAvx512(const Bucket& bucket, uint64_t wanted, uint32_t low_bits);
   static unsigned MatchesAvx2(const Bucket& bucket, uint64_t wanted, uint32_t low_bits);
@@ -275,26 +285,46 @@ inline unsigned RowIndex::MatchesAvx2(const Bucket& bucket, uint64_t wanted, uin
 #endif
 
 template <RowIndex::Simd kSimd>
+FRESHET_INLINE unsigned RowIndex::Matches(const Bucket& bucket, const Place& place) {
+  if constexpr (kSimd == Simd::kAvx512) {
+    return MatchesAvx512(bucket, place.word, place.layout->low_bits);
+  } else if constexpr (kSimd == Simd::kAvx2) {
+    return MatchesAvx2(bucket, place.word, place.layout->low_bits);
+  } else {
+    return MatchesPlain(bucket, place.word, place.layout->low_bits);
+  }
+}
+
+template <RowIndex::Simd kSimd>
 FRESHET_INLINE RowSlot RowIndex::FindAtHome(uint64_t hash) const {
   if (size_ == 0) {
     return kNoRow;
   }
   const Place place = PlaceOf(hash);
   const Bucket& bucket = cells_[place.home];
-  unsigned matches = 0;
-  if constexpr (kSimd == Simd::kAvx512) {
-    matches = MatchesAvx512(bucket, place.word, place.layout->low_bits);
-  } else if constexpr (kSimd == Simd::kAvx2) {
-    matches = MatchesAvx2(bucket, place.word, place.layout->low_bits);
-  } else {
-    matches = MatchesPlain(bucket, place.word, place.layout->low_bits);
-  }
-  if (matches != 0) [[likely]] {
-    const auto cell = static_cast<size_t>(std::countr_zero(matches));
-    return SlotOf(*place.layout, bucket.words[cell], bucket.high[cell]);
+  if (const unsigned matches = Matches<kSimd>(bucket, place); matches != 0) [[likely]] {
+    return SlotIn(bucket, matches, *place.layout);
   }
   Prefetch(&bucket + 1);
   return kNoRow;
+}
+
+// From the home on: cells may have moved meanwhile.
+template <RowIndex::Simd kSimd>
+FRESHET_INLINE RowSlot RowIndex::FindBeyondHome(uint64_t hash) const {
+  if (size_ == 0) {
+    return kNoRow;
+  }
+  Place place = PlaceOf(hash);
+  const Bucket* bucket = &cells_[place.home];
+  const Bucket* const last = bucket + kFurthest;
+  unsigned matches = Matches<kSimd>(*bucket, place);
+  while (matches == 0 && IsFull(*bucket) && bucket < last) {
+    ++bucket;
+    place.word += kOneFurther;
+    matches = Matches<kSimd>(*bucket, place);
+  }
+  return matches != 0 ? SlotIn(*bucket, matches, *place.layout) : FindCrowded(hash);
 }
 
 }  // namespace freshet::ps
