@@ -105,7 +105,9 @@ FRESHET_INLINE void EmbeddingTable::TouchRow(Key key,
   if (changes_.IsPending(slot)) [[unlikely]] {
     CopyIfPending(key, slot);
   }
-  MarkDirty(key, slot);
+  if (!changes_.IsDirty(slot)) {
+    MarkDirty(key, slot);
+  }
   if (cold_) {
     referenced_.Set(slot);
   }
