@@ -5,10 +5,11 @@
 
 A round draws a cluster (servers, workers, owner threads, tiers, consistency, cadence, retention)
 and feeds it a stream. Meanwhile processes are killed with SIGKILL, stopped and let go on, the
-coordinator dies between any two steps of a cut, a rollback or a removal, versions are rolled back
-to, pinned, damaged, and disks (of the log, and of rows on disk; as root only) are full for a while.
-In the end the ledger model must have counted every sample of the stream at every key exactly once,
-and so must the evaluation have. Prints a table of what was done, and what was lost.
+coordinator dies between any two steps of a cut, a rollback or a removal, messages of sessions that
+are over arrive, versions are rolled back to, pinned, damaged, and disks (of the log, and of rows on
+disk; as root only) are full for a while. In the end the ledger model must have counted every sample
+of the stream at every key exactly once, and so must the evaluation have. Prints a table of what was
+done, and what was lost.
 
 A round follows from its seed, but for the times at which processes run."""
 
@@ -21,9 +22,12 @@ import signal
 import sys
 import time
 
+import xxhash
+
+import late_messages
 from harness import Cluster, CommandFailed
 from ledger import LEDGER, ledger_of
-from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from samples import SLOTS, StreamWriter, differing_keys, expected_ledger, make_lines
 from small_disk import SmallDisk
 from versions import flip_bit, manifests, part_paths
 from waiting import Deadline
@@ -36,6 +40,9 @@ LINES_PER_TICK = 300
 DISK_MB = 256
 TICK_S = 0.04
 FINISH_LIMIT_S = 90
+# More than a worker pushes in a round's session: so what comes late has every sequence, also those
+# that the session of today comes to next.
+LATE_PUSHES = 5000
 
 
 def wide_lines(seed):
@@ -173,6 +180,7 @@ class Round:
     def act(self):
         action, weight = zip(*((self.kill, 8), (self.kill_many, 2), (self.stop, 3),
                                (self.roll_back, 3), (self.pin, 1), (self.damage, 2),
+                               (self.say_late, 2),
                                (self.fill_disk, 6 if self.disks else 0)))
         self.chance.choices(action, weight)[0]()
 
@@ -232,6 +240,28 @@ class Round:
             flip_bit(part, self.chance.randrange(part.stat().st_size))
             self.done["bit flipped"] += 1
             self.kill(f"ps-{self.chance.randrange(self.shape.servers)}")
+
+    def say_late(self):
+        """What a worker, or a coordinator, of the session before said arrives now."""
+        status = self.cluster.status()
+        if status is None:
+            return
+        before = status["epoch"] - 1
+        if self.chance.random() < 0.5:
+            worker = self.chance.randrange(self.shape.workers)
+            messages = [late_messages.push(before, worker, sequence)
+                        for sequence in range(1, LATE_PUSHES + 1)]
+        else:
+            keys = [xxhash.xxh3_64_intdigest(f"{slot[0]}{number}",
+                                             seed=xxhash.xxh3_64_intdigest(slot))
+                    for slot in SLOTS for number in range(1, 100)]
+            messages = [late_messages.delete(before, "ledger", keys)]
+        for name in (f"ps-{server}" for server in range(self.shape.servers)):
+            with contextlib.suppress(OSError):  # it has just died
+                # Its port may be that of another test by now.
+                if self.cluster.address(name, "pid") == str(self.cluster.pid(name)):
+                    codes = late_messages.send(self.cluster.address(name, "rpc"), messages)
+                    self.done["late messages refused"] += codes.get(late_messages.ABORTED, 0)
 
     def fill_disk(self):
         """Of the log or of the rows on disk; somebody may die meanwhile."""
