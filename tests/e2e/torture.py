@@ -29,7 +29,7 @@ from harness import Cluster, CommandFailed
 from ledger import LEDGER, ledger_of
 from samples import SLOTS, StreamWriter, differing_keys, expected_ledger, make_lines
 from small_disk import SmallDisk
-from versions import flip_bit, manifests, part_paths
+from versions import DAMAGES, manifests, part_paths
 from waiting import Deadline
 
 CRASH_POINTS = ("after_epoch", "after_restore", "after_hold", "after_pause", "after_cut",
@@ -230,15 +230,23 @@ class Round:
             self.done["pin" if answer.returncode == 0 else "pin refused"] += 1
 
     def damage(self):
-        """A bit of the newest version flips, and a server has to read it."""
+        """A file of the newest version is damaged, and a server has to read it."""
         if self.damaged or len(manifests(self.cluster)) < 3:
             return
-        self.damaged = True  # once: were several in a row damaged, there might be none left
         newest = max(manifests(self.cluster))
-        with contextlib.suppress(OSError, IndexError):
-            part = part_paths(self.cluster, newest)[0]
-            flip_bit(part, self.chance.randrange(part.stat().st_size))
-            self.done["bit flipped"] += 1
+        damage = self.chance.choice(DAMAGES)
+        # Its parts and its manifest. Of a version before there might be none left to go back to.
+        files = [*part_paths(self.cluster, newest),
+                 self.cluster.log_dir / f"{newest:012d}" / "manifest.json"]
+        file = self.chance.choice(files)
+        with contextlib.suppress(FileNotFoundError):  # it has just been removed
+            content = file.read_bytes()
+            damaged = damage(content, self.chance)
+            if damaged == content:
+                return
+            file.write_bytes(damaged)
+            self.damaged = True  # once: were several in a row damaged, there might be none left
+            self.done[f"{'manifest' if file == files[-1] else 'part'} {damage.__name__}"] += 1
             self.kill(f"ps-{self.chance.randrange(self.shape.servers)}")
 
     def say_late(self):
