@@ -8,8 +8,9 @@ and feeds it a stream. Meanwhile processes are killed with SIGKILL, stopped and 
 coordinator dies between any two steps of a cut, a rollback or a removal, messages of sessions that
 are over arrive, versions are rolled back to, pinned, damaged, and disks (of the log, and of rows on
 disk; as root only) are full for a while. In the end the ledger model must have counted every sample
-of the stream at every key exactly once, and so must the evaluation have. Prints a table of what was
-done, and what was lost.
+of the stream at every key exactly once, and so must the evaluation have. Some rounds have a model
+that learns in place of it, in numbers of 32, 16 or 8 bits: then every bit must be that of a run to
+which nothing happens (learner.py). Prints a table of what was done, and what was lost.
 
 A round follows from its seed, but for the times at which processes run."""
 
@@ -26,6 +27,7 @@ import xxhash
 
 import late_messages
 from harness import Cluster, CommandFailed
+from learner import Learner
 from ledger import LEDGER, ledger_of
 from samples import SLOTS, StreamWriter, differing_keys, expected_ledger, make_lines
 from small_disk import SmallDisk
@@ -53,6 +55,32 @@ def wide_lines(seed):
                f"{1_600_000_000 + number // 10}\n")
 
 
+class Ledger:
+    """The model that counts."""
+
+    variable = "ledger"
+
+    def __str__(self):
+        return "ledger"
+
+    def model(self):
+        return LEDGER
+
+    def training(self):
+        return ""
+
+    def coordinator(self):
+        return ""
+
+    def judge(self, cluster, _status, _batch_size, _limit_s):
+        wrong = differing_keys(ledger_of(cluster), expected_ledger(cluster.stream))
+        if not wrong:
+            return ""
+        lost = sum((expected or (0, 0))[0] > (found or (0, 0))[0]
+                   for found, expected in wrong.values())
+        return f"{len(wrong)} keys differ ({lost} lost, {len(wrong) - lost} doubled or other)"
+
+
 class Shape:
     """What a round's cluster is."""
 
@@ -75,11 +103,16 @@ class Shape:
         self.crash_every = chance.randint(2, 9)
         self.actions = chance.randint(5, 9)
         self.small_disk = chance.random() < 0.3
+        self.model = Ledger()
+        if chance.random() < 0.3:
+            self.model = Learner(chance)
+            self.consistency = "bsp"  # the only one in which a run can be compared with another
 
     def __str__(self):
         consistency = (f"{self.consistency} {self.staleness}" if self.consistency == "ssp"
                        else self.consistency)
-        return (f"{self.servers} ps x {self.owner_threads}, {self.workers} workers, {consistency}, "
+        return (f"{self.model}, {self.servers} ps x {self.owner_threads}, "
+                f"{self.workers} workers, {consistency}, "
                 f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, "
                 f"{self.batches_ahead} ahead, compress {self.compress}, cut every "
                 f"{self.cut_every_ms}ms, base every {self.base_every}, "
@@ -91,14 +124,14 @@ class Shape:
     def cluster(self):
         staleness = f"staleness: {self.staleness}, " if self.consistency == "ssp" else ""
         return Cluster(
-            LEDGER,
+            self.model.model(),
             f"training: {{batch_size: {self.batch_size}, consistency: {self.consistency}, "
             f"{staleness}rpc_timeout: 300ms, batches_ahead: {self.batches_ahead}, "
-            f"message_compress: {self.compress}}}",
+            f"message_compress: {self.compress}{self.model.training()}}}",
             ps=self.servers, workers=self.workers, owner_threads=self.owner_threads,
             cut_every=f"{self.cut_every_ms}ms", base_every=self.base_every, max_delay="0.1",
             coordinator=f"keep_versions: {self.keep_versions}\n  keep_for: 0s\n  "
-                        f"compress: {self.log_compress}",
+                        f"compress: {self.log_compress}{self.model.coordinator()}",
             storage="{type: dram_ssd, dram_bytes: 4MiB, path: cold}" if self.tiers
             else "{type: dram}")
 
@@ -263,7 +296,7 @@ class Round:
             keys = [xxhash.xxh3_64_intdigest(f"{slot[0]}{number}",
                                              seed=xxhash.xxh3_64_intdigest(slot))
                     for slot in SLOTS for number in range(1, 100)]
-            messages = [late_messages.delete(before, "ledger", keys)]
+            messages = [late_messages.delete(before, self.shape.model.variable, keys)]
         for name in (f"ps-{server}" for server in range(self.shape.servers)):
             with contextlib.suppress(OSError):  # it has just died
                 # Its port may be that of another test by now.
@@ -287,12 +320,10 @@ class Round:
     def judge(self, status):
         if self.shape.crash_at:
             self.done[f"died at {self.shape.crash_at}"] += self.crashes()
-        got = ledger_of(self.cluster)
-        wrong = differing_keys(got, expected_ledger(self.cluster.stream))
-        if wrong:
-            lost = sum((expected or (0, 0))[0] > (found or (0, 0))[0]
-                       for found, expected in wrong.values())
-            return f"{len(wrong)} keys differ ({lost} lost, {len(wrong) - lost} doubled or other)"
+        problem = self.shape.model.judge(self.cluster, status, self.shape.batch_size,
+                                         FINISH_LIMIT_S)
+        if problem:
+            return problem
         if status["samples"] != self.writer.lines:
             return f"{status['samples']} samples were scored, {self.writer.lines} are there"
         self.done["samples"] += self.writer.lines
