@@ -42,6 +42,7 @@ LINES_PER_TICK = 300
 DISK_MB = 256
 TICK_S = 0.04
 FINISH_LIMIT_S = 90
+VERSIONS_BETWEEN_DAMAGES = 6
 # More than a worker pushes in a round's session: so what comes late has every sequence, also those
 # that the session of today comes to next.
 LATE_PUSHES = 5000
@@ -103,6 +104,8 @@ class Shape:
         self.crash_every = chance.randint(2, 9)
         self.actions = chance.randint(5, 9)
         self.small_disk = chance.random() < 0.3
+        # A worker that has several goes from one to the next, with some samples of each in hand.
+        self.partitions = max(2, self.workers) + chance.choice((0, 1, 3, 6))
         self.model = Ledger()
         if chance.random() < 0.3:
             self.model = Learner(chance)
@@ -112,7 +115,7 @@ class Shape:
         consistency = (f"{self.consistency} {self.staleness}" if self.consistency == "ssp"
                        else self.consistency)
         return (f"{self.model}, {self.servers} ps x {self.owner_threads}, "
-                f"{self.workers} workers, {consistency}, "
+                f"{self.workers} workers, {self.partitions} partitions, {consistency}, "
                 f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, "
                 f"{self.batches_ahead} ahead, compress {self.compress}, cut every "
                 f"{self.cut_every_ms}ms, base every {self.base_every}, "
@@ -144,7 +147,7 @@ class Round:
         self.shape = Shape(self.chance)
         self.done = collections.Counter()
         self.stopped = {}  # pid -> name
-        self.damaged = False
+        self.damaged = 0  # the newest version that was
         self.disks = []  # that may be filled
 
     def run(self):
@@ -158,7 +161,7 @@ class Round:
                     folders.append(cluster.folder / "cold")
                 made = [disks.enter_context(SmallDisk(folder, DISK_MB)) for folder in folders]
                 self.disks = [disk for disk in made if disk.there]
-            self.writer = StreamWriter(cluster.stream, max(2, self.shape.workers))
+            self.writer = StreamWriter(cluster.stream, self.shape.partitions)
             self.lines = (wide_lines(self.seed) if self.shape.tiers else
                           make_lines(10**9, seed=self.seed, users=400, items=150))
             self.writer.append(next(self.lines) for _ in range(1000))
@@ -212,7 +215,7 @@ class Round:
 
     def act(self):
         action, weight = zip(*((self.kill, 8), (self.kill_many, 2), (self.stop, 3),
-                               (self.roll_back, 3), (self.pin, 1), (self.damage, 2),
+                               (self.roll_back, 3), (self.pin, 1), (self.damage, 5),
                                (self.say_late, 2),
                                (self.fill_disk, 6 if self.disks else 0)))
         self.chance.choices(action, weight)[0]()
@@ -263,24 +266,27 @@ class Round:
             self.done["pin" if answer.returncode == 0 else "pin refused"] += 1
 
     def damage(self):
-        """A file of the newest version is damaged, and a server has to read it."""
-        if self.damaged or len(manifests(self.cluster)) < 3:
+        """A file of the newest version is damaged, and the server whose it is has to read it."""
+        newest = max(manifests(self.cluster), default=0)
+        # Not several in a row: there might be none left to go back to.
+        if newest < self.damaged + VERSIONS_BETWEEN_DAMAGES:
             return
-        newest = max(manifests(self.cluster))
+        manifest = self.cluster.log_dir / f"{newest:012d}" / "manifest.json"
+        parts = part_paths(self.cluster, newest)
+        file = self.chance.choice(parts) if parts and self.chance.random() < 0.8 else manifest
         damage = self.chance.choice(DAMAGES)
-        # Its parts and its manifest. Of a version before there might be none left to go back to.
-        files = [*part_paths(self.cluster, newest),
-                 self.cluster.log_dir / f"{newest:012d}" / "manifest.json"]
-        file = self.chance.choice(files)
         with contextlib.suppress(FileNotFoundError):  # it has just been removed
             content = file.read_bytes()
             damaged = damage(content, self.chance)
             if damaged == content:
                 return
             file.write_bytes(damaged)
-            self.damaged = True  # once: were several in a row damaged, there might be none left
-            self.done[f"{'manifest' if file == files[-1] else 'part'} {damage.__name__}"] += 1
-            self.kill(f"ps-{self.chance.randrange(self.shape.servers)}")
+            self.damaged = newest
+            self.done[f"{'manifest' if file == manifest else 'part'} {damage.__name__}"] += 1
+            # part-SERVER-...
+            server = (self.chance.randrange(self.shape.servers) if file == manifest
+                      else file.name.split("-")[1])
+            self.kill(f"ps-{server}")
 
     def say_late(self):
         """What a worker, or a coordinator, of the session before said arrives now."""

@@ -37,8 +37,11 @@ def flip_bit(path, byte):
 # What else may happen to a file on a bad disk: each takes the bytes and a random.Random.
 
 def flipped(content, chance):
+    """A bit: of the rows, if there are any, for what stands before them is little."""
+    rows = 8 + int.from_bytes(content[:8], "little")  # formats/part-file.md
     damaged = bytearray(content)
-    damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    damaged[chance.randrange(rows if rows < len(content) else 0, len(content))] ^= (
+        1 << chance.randrange(8))
     return bytes(damaged)
 
 
@@ -62,4 +65,4 @@ def swapped(content, chance):
             if other >= one + block else content)
 
 
-DAMAGES = (flipped, cut_short, zeroed, swapped)
+DAMAGES = (flipped, flipped, flipped, cut_short, zeroed, zeroed, swapped)
