@@ -104,8 +104,10 @@ class Shape:
         self.crash_every = chance.randint(2, 9)
         self.actions = chance.randint(5, 9)
         self.small_disk = chance.random() < 0.3
-        # A worker that has several goes from one to the next, with some samples of each in hand.
+        # A worker that has several goes from one to the next, with some samples of each in hand,
+        # and all the longer if it waits for a whole batch.
         self.partitions = max(2, self.workers) + chance.choice((0, 1, 3, 6))
+        self.batch_wait_ms = chance.choice((20, 300))
         self.model = Ledger()
         if chance.random() < 0.3:
             self.model = Learner(chance)
@@ -116,7 +118,8 @@ class Shape:
                        else self.consistency)
         return (f"{self.model}, {self.servers} ps x {self.owner_threads}, "
                 f"{self.workers} workers, {self.partitions} partitions, {consistency}, "
-                f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, "
+                f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size} "
+                f"within {self.batch_wait_ms}ms, "
                 f"{self.batches_ahead} ahead, compress {self.compress}, cut every "
                 f"{self.cut_every_ms}ms, base every {self.base_every}, "
                 f"log compress {self.log_compress}, keeps {self.keep_versions}"
@@ -129,6 +132,7 @@ class Shape:
         return Cluster(
             self.model.model(),
             f"training: {{batch_size: {self.batch_size}, consistency: {self.consistency}, "
+            f"max_batch_wait: {self.batch_wait_ms}ms, "
             f"{staleness}rpc_timeout: 300ms, batches_ahead: {self.batches_ahead}, "
             f"message_compress: {self.compress}{self.model.training()}}}",
             ps=self.servers, workers=self.workers, owner_threads=self.owner_threads,
@@ -145,6 +149,7 @@ class Round:
         self.mutant = mutant
         self.chance = random.Random(seed)
         self.shape = Shape(self.chance)
+        self.feeding = random.Random(seed)  # of its own: it is asked as often as time allows
         self.done = collections.Counter()
         self.stopped = {}  # pid -> name
         self.damaged = 0  # the newest version that was
@@ -164,7 +169,9 @@ class Round:
             self.writer = StreamWriter(cluster.stream, self.shape.partitions)
             self.lines = (wide_lines(self.seed) if self.shape.tiers else
                           make_lines(10**9, seed=self.seed, users=400, items=150))
-            self.writer.append(next(self.lines) for _ in range(1000))
+            # In bsp a worker waits for a whole batch of each partition.
+            first = 1000 + 2 * self.shape.batch_size * self.shape.partitions
+            self.writer.append(next(self.lines) for _ in range(first))
             self.start()
             try:
                 self.wait(lambda s: s["version"] > 0, "a first version")
@@ -205,7 +212,9 @@ class Round:
     def feed_for(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.writer.append(next(self.lines) for _ in range(self.lines_per_tick()))
+            partitions = range(self.shape.partitions)
+            self.writer.append((next(self.lines) for _ in range(self.lines_per_tick())),
+                               self.feeding.sample(partitions, max(1, len(partitions) // 2)))
             time.sleep(TICK_S)
 
     def lines_per_tick(self):
