@@ -9,15 +9,25 @@
 #include <system_error>
 #include <utility>
 
+#include "common/env/file_system.h"
+#include "common/version_log/checksum.h"
+
 namespace freshet::coordinator {
 namespace {
 
+// A file of its own, which is read whole or not at all. RocksDB takes what is damaged at the end of
+// its log, or of its list of files, for what was never written, and goes back to before it.
+constexpr char kEpochFile[] = "epoch";
 constexpr char kEpochKey[] = "epoch";
 constexpr char kVersionKey[] = "version";
 constexpr char kEventPrefix[] = "event/";
 constexpr char kHookPrefix[] = "hook/";
 constexpr char kScoresPrefix[] = "scores/";
 constexpr char kAfterEvents[] = "event0";  // '0' follows '/'
+
+constexpr char kWhatToDo[] =
+    "; it is damaged. Move the folder away and start the coordinator again: epochs and numbers "
+    "are found in the log and with the other processes, events and scores of before are gone";
 
 Status ToStatus(const rocksdb::Status& status, const std::string& what) {
   if (status.ok()) {
@@ -27,10 +37,16 @@ Status ToStatus(const rocksdb::Status& status, const std::string& what) {
   if (status.IsNoSpace()) {
     return MakeStatus(absl::StatusCode::kResourceExhausted, message);
   }
-  if (status.IsCorruption()) {
-    return MakeStatus(absl::StatusCode::kDataLoss, message);
+  // A file that others name is gone.
+  if (status.IsCorruption() || status.IsPathNotFound()) {
+    return MakeStatus(absl::StatusCode::kDataLoss, message + kWhatToDo);
   }
   return MakeStatus(absl::StatusCode::kFailedPrecondition, message);
+}
+
+// "number checksum".
+std::string EpochText(const std::string& digits) {
+  return fmt::format("{} {}\n", digits, Xxh3Hex(digits));
 }
 
 // Twenty digits, so that the order of keys is the order of numbers.
@@ -46,7 +62,8 @@ StatusOr<uint64_t> ParseNumber(const std::string& key, const std::string& text) 
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return DataLoss("the coordinator's state holds \"{}\" under {}, not a number", text, key);
+    return DataLoss(
+        "the coordinator's state holds \"{}\" under {}, not a number{}", text, key, kWhatToDo);
   }
   return number;
 }
@@ -104,6 +121,22 @@ struct StateStore::Impl {
     return ToStatus(db->Put(options, key, value), "store " + key + " in " + directory);
   }
 
+  std::string EpochPath() const { return directory + "/" + kEpochFile; }
+
+  // 0: there is no such file, as before the first epoch.
+  StatusOr<uint64_t> EpochOfFile() const {
+    const StatusOr<std::string> text = ReadFile(LocalFileSystem(), EpochPath());
+    if (absl::IsNotFound(text.status())) {
+      return 0;
+    }
+    FRESHET_RETURN_IF_ERROR(text.status());
+    const std::string digits = text->substr(0, text->find(' '));
+    if (*text != EpochText(digits)) {
+      return DataLoss("{}: number and checksum do not fit{}", EpochPath(), kWhatToDo);
+    }
+    return ParseNumber(EpochPath(), digits);
+  }
+
   Status FindNextEvent() {
     const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
     it->SeekForPrev(kAfterEvents);
@@ -129,13 +162,16 @@ StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& direct
   options.max_background_jobs = 1;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(options, directory, &db);
-  FRESHET_RETURN_IF_ERROR(ToStatus(
-      status, "open the coordinator's state in " + directory + " (is another coordinator up?)"));
+  const char* const hint = status.IsIOError() ? " (is another coordinator up?)" : "";
+  FRESHET_RETURN_IF_ERROR(
+      ToStatus(status, fmt::format("open the coordinator's state in {}{}", directory, hint)));
   auto impl = std::make_unique<Impl>();
   impl->directory = directory;
   impl->db.reset(db);
   FRESHET_RETURN_IF_ERROR(impl->FindNextEvent());
-  return std::unique_ptr<StateStore>(new StateStore(std::move(impl)));
+  std::unique_ptr<StateStore> store(new StateStore(std::move(impl)));
+  FRESHET_RETURN_IF_ERROR(store->LastEpoch().status());
+  return store;
 }
 
 StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -143,11 +179,14 @@ StateStore::StateStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StateStore::~StateStore() = default;
 
 StatusOr<Epoch> StateStore::LastEpoch() const {
-  FRESHET_ASSIGN_OR_RETURN(const uint64_t epoch, impl_->Get(kEpochKey));
-  return Epoch(epoch);
+  FRESHET_ASSIGN_OR_RETURN(const uint64_t in_rocks, impl_->Get(kEpochKey));
+  FRESHET_ASSIGN_OR_RETURN(const uint64_t in_file, impl_->EpochOfFile());
+  return Epoch(std::max(in_rocks, in_file));
 }
 
 Status StateStore::StoreEpoch(Epoch epoch) {
+  FRESHET_RETURN_IF_ERROR(WriteFileAtomically(
+      LocalFileSystem(), impl_->EpochPath(), EpochText(std::to_string(epoch.value()))));
   return impl_->Put(kEpochKey, std::to_string(epoch.value()), true);
 }
 

@@ -22,16 +22,19 @@ struct Event {
 };
 
 // The little that the coordinator must not forget and the version log does not hold: an embedded
-// RocksDB. Losing it is no disaster: epochs and numbers are also taken from the log and from the
-// members. Thread-safety: any thread; Record by one at a time.
+// RocksDB, and the epoch once more in the file `epoch` beside it, "number checksum". Losing it is
+// no disaster: epochs and numbers are also taken from the log and from the members. But the epoch
+// never goes back unnoticed: a member that was away would take messages of before for those of
+// today. So what is damaged is an error, DataLoss, that tells which file and what to do.
+// Thread-safety: any thread; Record by one at a time.
 class StateStore {
  public:
   // Creates the directory. FailedPrecondition: cannot be opened, for instance because another
-  // coordinator has it open.
+  // coordinator has it open. DataLoss: it is damaged.
   static StatusOr<std::unique_ptr<StateStore>> Open(const std::string& directory);
   ~StateStore();
 
-  // The largest epoch begun; survives a crash once stored.
+  // The largest epoch begun; survives a crash once stored, and does not go back by damage.
   StatusOr<Epoch> LastEpoch() const;
   Status StoreEpoch(Epoch epoch);
 

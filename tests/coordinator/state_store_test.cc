@@ -1,8 +1,16 @@
 #include "coordinator/state_store.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "tests/common/cluster/temp_folder.h"
+#include "tests/common/damage.h"
 
 namespace freshet::coordinator {
 namespace {
@@ -36,6 +44,71 @@ TEST_CASE("a second coordinator on the same state is refused", "[coordinator]") 
   CHECK(absl::IsFailedPrecondition(second.status()));
   CHECK(MessageOf(second.status()).find("another coordinator") != std::string::npos);
   CHECK(MessageOf(second.status()).find(folder.path()) != std::string::npos);
+}
+
+std::string ReadAll(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// What may be damaged: all files but for those that RocksDB only writes.
+std::vector<std::filesystem::path> FilesOf(const std::string& directory) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const std::string name = entry.path().filename();
+    if (entry.file_size() > 0 && !name.starts_with("LOG") && name != "LOCK") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+TEST_CASE("damage does not take the epoch back: it is noticed, or does no harm", "[coordinator]") {
+  using test::Damage;
+  const Damage damage =
+      GENERATE(test::FlipBit, test::Truncate, test::ZeroBlock, test::SwapBlocks, test::AppendBytes);
+  const uint64_t seed = std::random_device()();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  const TempFolder folder;
+  const std::string state = folder.path() + "/state";
+  {
+    const auto store = StateStore::Open(state).value();
+    for (uint64_t epoch = 1; epoch <= 3; ++epoch) {
+      REQUIRE(store->StoreEpoch(Epoch(epoch)).ok());
+      REQUIRE(store->StoreVersion(VersionId(epoch * 10)).ok());
+      REQUIRE(store->Record({.unix_ms = 5, .kind = "epoch", .text = "three"}).ok());
+    }
+  }
+  int refused = 0;
+  int rounds = 0;
+  for (const std::filesystem::path& file : FilesOf(state)) {
+    const std::string whole = ReadAll(file);
+    for (int round = 0; round < 6; ++round) {
+      const std::string damaged = damage(whole, random);
+      const std::string copy = folder.path() + "/copy";
+      std::filesystem::remove_all(copy);
+      std::filesystem::copy(state, copy);
+      std::ofstream(copy + "/" + file.filename().string(), std::ios::trunc | std::ios::binary)
+          << damaged;
+      INFO(file.filename().string() << ": " << whole.size() << " bytes, now " << damaged.size());
+      const auto store = StateStore::Open(copy);
+      const auto epoch = store.ok() ? (*store)->LastEpoch() : store.status();
+      ++rounds;
+      if (!epoch.ok()) {
+        ++refused;
+        INFO(epoch.status());
+        REQUIRE(absl::IsDataLoss(epoch.status()));
+        REQUIRE_THAT(MessageOf(epoch.status()), Catch::Contains(copy));
+        REQUIRE_THAT(MessageOf(epoch.status()), Catch::Contains("Move the folder away"));
+        continue;
+      }
+      REQUIRE(epoch->value() == 3);
+    }
+  }
+  CHECK(refused > 0);
+  CHECK(refused < rounds);
 }
 
 TEST_CASE("a directory that cannot be made is an error with its name", "[coordinator]") {

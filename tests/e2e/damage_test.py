@@ -19,14 +19,30 @@ def cut_short(path):
     path.write_bytes(content[:-7])
 
 
+def zero_the_end(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-40] + bytes(40))
+
+
+def largest_part(cluster, version):
+    return part_paths(cluster, version)[0]
+
+
+def manifest_of(cluster, version):
+    return cluster.log_dir / f"{version:012d}" / "manifest.json"
+
+
 class DamageTest(unittest.TestCase):
     def test_a_flipped_bit(self):
-        self.check(flip_in_the_middle)
+        self.check(flip_in_the_middle, largest_part)
 
     def test_a_truncated_part(self):
-        self.check(cut_short)
+        self.check(cut_short, largest_part)
 
-    def check(self, damage):
+    def test_a_manifest_whose_end_is_lost(self):
+        self.check(zero_the_end, manifest_of)
+
+    def check(self, damage, file_of):
         with Cluster(LEDGER, "training: {batch_size: 128}") as cluster:
             writer = StreamWriter(cluster.stream)
             lines = make_lines(10**9, seed=3)
@@ -38,14 +54,14 @@ class DamageTest(unittest.TestCase):
                              "a version of all samples so far")
             cluster.stop()
             newest, before = self.newest_with_parts(cluster)
-            part = part_paths(cluster, newest)[0]
-            damage(part)
+            damaged = file_of(cluster, newest)
+            damage(damaged)
 
-            self.check_serving_alone(cluster, part, before)
+            self.check_serving_alone(cluster, damaged, before)
             cluster.start(*[name for name in cluster.names if name != "serving-0"])
             status = cluster.wait(lambda s: s["phase"] == "TRAINING" and s["version"] > newest,
                                   "training to go on")
-            self.assertIn(part.name, cluster.log("coordinator"))
+            self.assertIn(damaged.name, cluster.log("coordinator"))
             self.check_rolled_back(cluster, newest, before)
 
             writer.append(next(lines) for _ in range(3000))
@@ -74,12 +90,12 @@ class DamageTest(unittest.TestCase):
         self.assertEqual(newest, max(log), "the newest version has no rows to damage")
         return newest, int(log[newest]["parent"])
 
-    def check_serving_alone(self, cluster, part, before):
+    def check_serving_alone(self, cluster, damaged, before):
         """Serving, started while nobody has repaired the log, uses the version before."""
         cluster.start("serving-0")
         wait_until(lambda: cluster.http("serving-0", "/health")[1].get("version") == before,
                    lambda: f"version {before}: {cluster.http('serving-0', '/health')}")
-        wait_until(lambda: part.name in cluster.log("serving-0"), "the part's name in the log")
+        wait_until(lambda: damaged.name in cluster.log("serving-0"), "its name in the log")
 
     def check_rolled_back(self, cluster, damaged, before):
         log = manifests(cluster)

@@ -42,17 +42,18 @@ class StreamWriter:
         self.paths = [self.folder / f"part-{p}.csv" for p in range(partitions)]
         for path in self.paths:
             path.touch()
-        self.next = 0
+        self.next = -1
         self.lines = 0
 
-    def append(self, lines):
-        """Whole lines, in one write for each partition."""
-        chunks = [[] for _ in self.paths]
+    def append(self, lines, among=None):
+        """Whole lines, in one write for each partition, or for those whose numbers are given."""
+        paths = self.paths if among is None else [self.paths[number] for number in among]
+        chunks = [[] for _ in paths]
         for line in lines:
+            self.next = (self.next + 1) % len(paths)
             chunks[self.next].append(line)
-            self.next = (self.next + 1) % len(self.paths)
             self.lines += 1
-        for path, chunk in zip(self.paths, chunks):
+        for path, chunk in zip(paths, chunks):
             with open(path, "ab", buffering=0) as file:
                 file.write("".join(chunk).encode())
 

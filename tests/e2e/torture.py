@@ -5,10 +5,12 @@
 
 A round draws a cluster (servers, workers, owner threads, tiers, consistency, cadence, retention)
 and feeds it a stream. Meanwhile processes are killed with SIGKILL, stopped and let go on, the
-coordinator dies between any two steps of a cut, a rollback or a removal, versions are rolled back
-to, pinned, damaged, and disks (of the log, and of rows on disk; as root only) are full for a while.
-In the end the ledger model must have counted every sample of the stream at every key exactly once,
-and so must the evaluation have. Prints a table of what was done, and what was lost.
+coordinator dies between any two steps of a cut, a rollback or a removal, messages of sessions that
+are over arrive, versions are rolled back to, pinned, damaged, and disks (of the log, and of rows on
+disk; as root only) are full for a while. In the end the ledger model must have counted every sample
+of the stream at every key exactly once, and so must the evaluation have. Some rounds have a model
+that learns in place of it, in numbers of 32, 16 or 8 bits: then every bit must be that of a run to
+which nothing happens (learner.py). Prints a table of what was done, and what was lost.
 
 A round follows from its seed, but for the times at which processes run."""
 
@@ -21,11 +23,15 @@ import signal
 import sys
 import time
 
+import xxhash
+
+import late_messages
 from harness import Cluster, CommandFailed
+from learner import Learner
 from ledger import LEDGER, ledger_of
-from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from samples import SLOTS, StreamWriter, differing_keys, expected_ledger, make_lines
 from small_disk import SmallDisk
-from versions import flip_bit, manifests, part_paths
+from versions import DAMAGES, manifests, part_paths
 from waiting import Deadline
 
 CRASH_POINTS = ("after_epoch", "after_restore", "after_hold", "after_pause", "after_cut",
@@ -36,6 +42,10 @@ LINES_PER_TICK = 300
 DISK_MB = 256
 TICK_S = 0.04
 FINISH_LIMIT_S = 90
+VERSIONS_BETWEEN_DAMAGES = 6
+# More than a worker pushes in a round's session: so what comes late has every sequence, also those
+# that the session of today comes to next.
+LATE_PUSHES = 5000
 
 
 def wide_lines(seed):
@@ -44,6 +54,32 @@ def wide_lines(seed):
     for number in range(10**9):
         yield (f"u{chance.randrange(60_000)},i{chance.randrange(60_000)},{number % 2},"
                f"{1_600_000_000 + number // 10}\n")
+
+
+class Ledger:
+    """The model that counts."""
+
+    variable = "ledger"
+
+    def __str__(self):
+        return "ledger"
+
+    def model(self):
+        return LEDGER
+
+    def training(self):
+        return ""
+
+    def coordinator(self):
+        return ""
+
+    def judge(self, cluster, _status, _batch_size, _limit_s):
+        wrong = differing_keys(ledger_of(cluster), expected_ledger(cluster.stream))
+        if not wrong:
+            return ""
+        lost = sum((expected or (0, 0))[0] > (found or (0, 0))[0]
+                   for found, expected in wrong.values())
+        return f"{len(wrong)} keys differ ({lost} lost, {len(wrong) - lost} doubled or other)"
 
 
 class Shape:
@@ -68,12 +104,22 @@ class Shape:
         self.crash_every = chance.randint(2, 9)
         self.actions = chance.randint(5, 9)
         self.small_disk = chance.random() < 0.3
+        # A worker that has several goes from one to the next, with some samples of each in hand,
+        # and all the longer if it waits for a whole batch.
+        self.partitions = max(2, self.workers) + chance.choice((0, 1, 3, 6))
+        self.batch_wait_ms = chance.choice((20, 300))
+        self.model = Ledger()
+        if chance.random() < 0.3:
+            self.model = Learner(chance)
+            self.consistency = "bsp"  # the only one in which a run can be compared with another
 
     def __str__(self):
         consistency = (f"{self.consistency} {self.staleness}" if self.consistency == "ssp"
                        else self.consistency)
-        return (f"{self.servers} ps x {self.owner_threads}, {self.workers} workers, {consistency}, "
-                f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size}, "
+        return (f"{self.model}, {self.servers} ps x {self.owner_threads}, "
+                f"{self.workers} workers, {self.partitions} partitions, {consistency}, "
+                f"{'dram_ssd' if self.tiers else 'dram'}, batch {self.batch_size} "
+                f"within {self.batch_wait_ms}ms, "
                 f"{self.batches_ahead} ahead, compress {self.compress}, cut every "
                 f"{self.cut_every_ms}ms, base every {self.base_every}, "
                 f"log compress {self.log_compress}, keeps {self.keep_versions}"
@@ -84,14 +130,15 @@ class Shape:
     def cluster(self):
         staleness = f"staleness: {self.staleness}, " if self.consistency == "ssp" else ""
         return Cluster(
-            LEDGER,
+            self.model.model(),
             f"training: {{batch_size: {self.batch_size}, consistency: {self.consistency}, "
+            f"max_batch_wait: {self.batch_wait_ms}ms, "
             f"{staleness}rpc_timeout: 300ms, batches_ahead: {self.batches_ahead}, "
-            f"message_compress: {self.compress}}}",
+            f"message_compress: {self.compress}{self.model.training()}}}",
             ps=self.servers, workers=self.workers, owner_threads=self.owner_threads,
             cut_every=f"{self.cut_every_ms}ms", base_every=self.base_every, max_delay="0.1",
             coordinator=f"keep_versions: {self.keep_versions}\n  keep_for: 0s\n  "
-                        f"compress: {self.log_compress}",
+                        f"compress: {self.log_compress}{self.model.coordinator()}",
             storage="{type: dram_ssd, dram_bytes: 4MiB, path: cold}" if self.tiers
             else "{type: dram}")
 
@@ -102,9 +149,10 @@ class Round:
         self.mutant = mutant
         self.chance = random.Random(seed)
         self.shape = Shape(self.chance)
+        self.feeding = random.Random(seed)  # of its own: it is asked as often as time allows
         self.done = collections.Counter()
         self.stopped = {}  # pid -> name
-        self.damaged = False
+        self.damaged = 0  # the newest version that was
         self.disks = []  # that may be filled
 
     def run(self):
@@ -118,10 +166,12 @@ class Round:
                     folders.append(cluster.folder / "cold")
                 made = [disks.enter_context(SmallDisk(folder, DISK_MB)) for folder in folders]
                 self.disks = [disk for disk in made if disk.there]
-            self.writer = StreamWriter(cluster.stream, max(2, self.shape.workers))
+            self.writer = StreamWriter(cluster.stream, self.shape.partitions)
             self.lines = (wide_lines(self.seed) if self.shape.tiers else
                           make_lines(10**9, seed=self.seed, users=400, items=150))
-            self.writer.append(next(self.lines) for _ in range(1000))
+            # In bsp a worker waits for a whole batch of each partition.
+            first = 1000 + 2 * self.shape.batch_size * self.shape.partitions
+            self.writer.append(next(self.lines) for _ in range(first))
             self.start()
             try:
                 self.wait(lambda s: s["version"] > 0, "a first version")
@@ -162,7 +212,9 @@ class Round:
     def feed_for(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.writer.append(next(self.lines) for _ in range(self.lines_per_tick()))
+            partitions = range(self.shape.partitions)
+            self.writer.append((next(self.lines) for _ in range(self.lines_per_tick())),
+                               self.feeding.sample(partitions, max(1, len(partitions) // 2)))
             time.sleep(TICK_S)
 
     def lines_per_tick(self):
@@ -172,7 +224,8 @@ class Round:
 
     def act(self):
         action, weight = zip(*((self.kill, 8), (self.kill_many, 2), (self.stop, 3),
-                               (self.roll_back, 3), (self.pin, 1), (self.damage, 2),
+                               (self.roll_back, 3), (self.pin, 1), (self.damage, 5),
+                               (self.say_late, 2),
                                (self.fill_disk, 6 if self.disks else 0)))
         self.chance.choices(action, weight)[0]()
 
@@ -222,16 +275,49 @@ class Round:
             self.done["pin" if answer.returncode == 0 else "pin refused"] += 1
 
     def damage(self):
-        """A bit of the newest version flips, and a server has to read it."""
-        if self.damaged or len(manifests(self.cluster)) < 3:
+        """A file of the newest version is damaged, and the server whose it is has to read it."""
+        newest = max(manifests(self.cluster), default=0)
+        # Not several in a row: there might be none left to go back to.
+        if newest < self.damaged + VERSIONS_BETWEEN_DAMAGES:
             return
-        self.damaged = True  # once: were several in a row damaged, there might be none left
-        newest = max(manifests(self.cluster))
-        with contextlib.suppress(OSError, IndexError):
-            part = part_paths(self.cluster, newest)[0]
-            flip_bit(part, self.chance.randrange(part.stat().st_size))
-            self.done["bit flipped"] += 1
-            self.kill(f"ps-{self.chance.randrange(self.shape.servers)}")
+        manifest = self.cluster.log_dir / f"{newest:012d}" / "manifest.json"
+        parts = part_paths(self.cluster, newest)
+        file = self.chance.choice(parts) if parts and self.chance.random() < 0.8 else manifest
+        damage = self.chance.choice(DAMAGES)
+        with contextlib.suppress(FileNotFoundError):  # it has just been removed
+            content = file.read_bytes()
+            damaged = damage(content, self.chance)
+            if damaged == content:
+                return
+            file.write_bytes(damaged)
+            self.damaged = newest
+            self.done[f"{'manifest' if file == manifest else 'part'} {damage.__name__}"] += 1
+            # part-SERVER-...
+            server = (self.chance.randrange(self.shape.servers) if file == manifest
+                      else file.name.split("-")[1])
+            self.kill(f"ps-{server}")
+
+    def say_late(self):
+        """What a worker, or a coordinator, of the session before said arrives now."""
+        status = self.cluster.status()
+        if status is None:
+            return
+        before = status["epoch"] - 1
+        if self.chance.random() < 0.5:
+            worker = self.chance.randrange(self.shape.workers)
+            messages = [late_messages.push(before, worker, sequence)
+                        for sequence in range(1, LATE_PUSHES + 1)]
+        else:
+            keys = [xxhash.xxh3_64_intdigest(f"{slot[0]}{number}",
+                                             seed=xxhash.xxh3_64_intdigest(slot))
+                    for slot in SLOTS for number in range(1, 100)]
+            messages = [late_messages.delete(before, self.shape.model.variable, keys)]
+        for name in (f"ps-{server}" for server in range(self.shape.servers)):
+            with contextlib.suppress(OSError):  # it has just died
+                # Its port may be that of another test by now.
+                if self.cluster.address(name, "pid") == str(self.cluster.pid(name)):
+                    codes = late_messages.send(self.cluster.address(name, "rpc"), messages)
+                    self.done["late messages refused"] += codes.get(late_messages.ABORTED, 0)
 
     def fill_disk(self):
         """Of the log or of the rows on disk; somebody may die meanwhile."""
@@ -249,12 +335,10 @@ class Round:
     def judge(self, status):
         if self.shape.crash_at:
             self.done[f"died at {self.shape.crash_at}"] += self.crashes()
-        got = ledger_of(self.cluster)
-        wrong = differing_keys(got, expected_ledger(self.cluster.stream))
-        if wrong:
-            lost = sum((expected or (0, 0))[0] > (found or (0, 0))[0]
-                       for found, expected in wrong.values())
-            return f"{len(wrong)} keys differ ({lost} lost, {len(wrong) - lost} doubled or other)"
+        problem = self.shape.model.judge(self.cluster, status, self.shape.batch_size,
+                                         FINISH_LIMIT_S)
+        if problem:
+            return problem
         if status["samples"] != self.writer.lines:
             return f"{status['samples']} samples were scored, {self.writer.lines} are there"
         self.done["samples"] += self.writer.lines

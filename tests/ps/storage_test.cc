@@ -1,8 +1,11 @@
 // Servers whose rows do not fit into the memory that they may use, beside one that has room.
+#include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <random>
 #include <set>
 #include <string>
@@ -101,8 +104,37 @@ TEST_CASE("a server with rows on disk keeps its budget, and differs in nothing e
   CHECK(std::filesystem::exists(directory / "rows"));
 }
 
+// What a bad disk does to a file: little, but all over it.
+std::string FlipBits(std::string bytes) {
+  for (size_t at = 0; at < bytes.size(); at += 1000) {
+    bytes[at] ^= 4;
+  }
+  return bytes;
+}
+
+std::string CutShort(std::string bytes) {
+  bytes.resize(bytes.size() / 3);
+  return bytes;
+}
+
+std::string ZeroBlocks(std::string bytes) {
+  for (size_t at = 0; at + 512 <= bytes.size(); at += 4096) {
+    std::fill_n(&bytes[at], 512, '\0');
+  }
+  return bytes;
+}
+
+std::string SwapHalves(std::string bytes) {
+  std::rotate(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(bytes.size() / 2), bytes.end());
+  return bytes;
+}
+
 TEST_CASE("when rows on disk cannot be read, the epoch ends, and the next one is whole", "[ps]") {
   constexpr uint64_t kKeys = 400'000;
+  // One of them a run: it takes a while.
+  const size_t kind = std::random_device()() % 4;
+  CAPTURE(kind);
+  const auto damage = std::array{FlipBits, CutShort, ZeroBlocks, SwapHalves}[kind];
   Cluster cluster({.dram_bytes = kDramBytes});
   std::mt19937_64 random(7);
   cluster.Restore(1, 0);
@@ -114,13 +146,14 @@ TEST_CASE("when rows on disk cannot be read, the epoch ends, and the next one is
   REQUIRE(cluster.client().Push({.sequence = 1}, PushOf(keys, random)).ok());
   cluster.CutVersion(1, 1, SmallModel());
   const auto before = cluster.Read(1);
-  // Every file of rows is overwritten.
+  // Every file of rows is damaged.
   size_t files = 0;
   for (const auto& entry :
        std::filesystem::recursive_directory_iterator(cluster.StorageDirectory(0) + "/rows")) {
     if (entry.path().extension() == ".sst") {
-      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-      file << std::string(entry.file_size() / 2, 'x');
+      std::ifstream before_it(entry.path(), std::ios::binary);
+      const std::string bytes{std::istreambuf_iterator<char>(before_it), {}};
+      std::ofstream(entry.path(), std::ios::binary | std::ios::trunc) << damage(bytes);
       ++files;
     }
   }

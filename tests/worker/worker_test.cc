@@ -174,7 +174,8 @@ TEST_CASE("a worker without a partition ends at once, and keeps nobody waiting",
   CheckLedger(cluster, 1, cluster.PauseAll(1));
 }
 
-TEST_CASE("a new epoch ends the session before and begins at the positions given", "[worker]") {
+TEST_CASE("a new epoch ends the session before and begins at the positions given",
+          "[worker][old_epoch]") {
   const StreamDirectory directory;
   directory.AppendSamples("a.csv", 400, 1);
   Cluster cluster(test::MakeJob(directory.path(), "ledger", Consistency::kBsp, true), 1, 1);

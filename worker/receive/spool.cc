@@ -1,5 +1,7 @@
 #include "worker/receive/spool.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -23,7 +25,14 @@ uint64_t NumberOf(std::string_view name) {
   return is_one ? number : 0;
 }
 
+// "inode offset checksum", of what stands before the checksum.
 std::string OriginText(const LogPosition& position) {
+  const std::string numbers = fmt::format("{} {} ", position.inode, position.offset);
+  return fmt::format("{}{:016x}\n", numbers, XXH3_64bits(numbers.data(), numbers.size()));
+}
+
+// What was written before there were checksums counts as well.
+std::string OriginTextWithoutChecksum(const LogPosition& position) {
   return fmt::format("{} {}\n", position.inode, position.offset);
 }
 
@@ -31,13 +40,19 @@ StatusOr<LogPosition> ParseOrigin(const std::string& path, const std::string& te
   LogPosition position;
   const char* const end = text.data() + text.size();
   const auto inode = std::from_chars(text.data(), end, position.inode);
-  if (inode.ec == std::errc() && inode.ptr != end && *inode.ptr == ' ') {
-    const auto offset = std::from_chars(inode.ptr + 1, end, position.offset);
-    if (offset.ec == std::errc()) {
-      return position;
-    }
+  if (inode.ec == std::errc() && inode.ptr != end) {
+    std::from_chars(inode.ptr + 1, end, position.offset);
   }
-  return DataLoss("{} holds no inode and offset", path);
+  // Only what would be written for it: so nothing in the file can be another.
+  if (text != OriginText(position) && text != OriginTextWithoutChecksum(position)) {
+    return DataLoss(
+        "{} is damaged: inode, offset and checksum do not fit. Write into it \"INODE OFFSET\" and "
+        "a "
+        "line end: the inode (ls -i) of the log that was received, and the byte in it at which the "
+        "segment beside this file begins; or move it away, and that segment is received again",
+        path);
+  }
+  return position;
 }
 
 // The bytes of the file up to its last line end; 0 if it is not there. What stands behind that was

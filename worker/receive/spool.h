@@ -29,8 +29,8 @@ struct SpoolOptions {
 // at a time as there are partitions.
 //
 // Where a segment's bytes come from a file that is rotated, `_SEGMENT.from` beside it, written
-// before it, has the inode and offset of its first byte: as segments hold the bytes as they were,
-// the segment's size says how far that file was received.
+// before it, has the inode and offset of its first byte, and a checksum of the two: as segments
+// hold the bytes as they were, the segment's size says how far that file was received.
 //
 // A new process begins new segments. One that was killed in the middle of a record leaves the
 // record's beginning behind, which is a bad sample.
@@ -38,7 +38,7 @@ struct SpoolOptions {
 class Spool {
  public:
   // Creates the folder if need be. FailedPrecondition: another process receives into it, or it
-  // holds other files.
+  // holds other files. DataLoss: what tells how far a file was received is damaged.
   static StatusOr<std::unique_ptr<Spool>> Open(FileSystem& files,
                                                Clock& clock,
                                                const SpoolOptions& options);

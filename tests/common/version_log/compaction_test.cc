@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
+#include <random>
 #include <tuple>
 
 #include "common/cluster/partition_map.h"
 #include "common/version_log/retention.h"
+#include "tests/common/damage.h"
 #include "tests/common/version_log/contents.h"
 #include "tests/common/version_log/crash_file_system.h"
 #include "tests/common/version_log/manifests.h"
@@ -316,6 +318,43 @@ TEST_CASE("a compaction goes on where another try has ended", "[log]") {
   CHECK(log.ChainLength(version.value()) == 1);
   const int parts = log.log.ReadBase(version)->parts_size();
   CHECK((parts_from_before > 0 || parts <= 2));  // of one range of keys there is but one
+}
+
+TEST_CASE("damage to what a compaction has noted down makes it begin anew", "[log]") {
+  const Damage damage = GENERATE(FlipBit, Truncate, ZeroBlock, SwapBlocks, AppendBytes);
+  const uint64_t seed = std::random_device()();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  for (uint64_t round = 0; round < 20; ++round) {
+    const auto fill = [](RandomLog& log) {
+      log.Add(proto::Manifest::BASE);
+      log.Add(proto::Manifest::DELTA);
+      log.Add(proto::Manifest::DELTA);
+    };
+    uint64_t reads = 0;
+    RandomLog twin(11 + round);
+    fill(twin);
+    const auto count = [&reads]() -> Status {
+      ++reads;
+      return absl::OkStatus();
+    };
+    REQUIRE(Compact(twin.files, twin.log, VersionId(3), count).ok());
+    RandomLog log(11 + round);
+    fill(log);
+    const State before = log.Read(3);
+    const auto broken_off = Compact(log.files, log.log, VersionId(3), [&reads]() -> Status {
+      return --reads == 0 ? Cancelled("enough for today") : absl::OkStatus();
+    });
+    REQUIRE(absl::IsCancelled(broken_off.status()));
+    std::string& noted = log.files.Bytes("/data/log/000000000003/base.progress");
+    const std::string whole = noted;
+    noted = damage(whole, random);
+    const auto compacted = Compact(log.files, log.log, VersionId(3), Always);
+    INFO(compacted.status().ToString());
+    REQUIRE(compacted.ok());
+    REQUIRE(log.ChainLength(3) == 1);
+    REQUIRE(log.Read(3) == before);
+  }
 }
 
 TEST_CASE("a compaction that a crash ends leaves the version as it was, or as a base", "[log]") {

@@ -1,6 +1,5 @@
 // A log in which bytes are changed: in whatever file and however, it is noticed, the file is named,
 // and every version that does not need it can be loaded.
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 #include <random>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "common/version_log/version_log.h"
+#include "tests/common/damage.h"
 #include "tests/common/version_log/contents.h"
 #include "tests/common/version_log/crash_file_system.h"
 #include "tests/common/version_log/manifests.h"
@@ -53,43 +53,6 @@ struct Log {
   std::vector<Path> paths;
   std::map<uint64_t, std::set<uint64_t>> needed_by;  // by version of a file
 };
-
-using Damage = std::string (*)(const std::string& bytes, std::mt19937_64& random);
-
-std::string FlipBit(const std::string& bytes, std::mt19937_64& random) {
-  std::string damaged = bytes;
-  damaged[random() % bytes.size()] ^= static_cast<char>(1U << (random() % 8));
-  return damaged;
-}
-
-std::string Truncate(const std::string& bytes, std::mt19937_64& random) {
-  return bytes.substr(0, random() % bytes.size());
-}
-
-std::string ZeroBlock(const std::string& bytes, std::mt19937_64& random) {
-  std::string damaged = bytes;
-  const size_t begin = random() % bytes.size();
-  std::fill_n(damaged.begin() + static_cast<ptrdiff_t>(begin),
-              std::min<size_t>(1 + random() % 512, bytes.size() - begin),
-              '\0');
-  return damaged;
-}
-
-// As when a disk gives back another block than was asked for.
-std::string SwapBlocks(const std::string& bytes, std::mt19937_64& random) {
-  std::string damaged = bytes;
-  const size_t block = 1 + random() % std::max<size_t>(1, bytes.size() / 2);
-  const size_t a = random() % (bytes.size() - block + 1);
-  const size_t b = random() % (bytes.size() - block + 1);
-  for (size_t i = 0; i < block; ++i) {
-    std::swap(damaged[a + i], damaged[b + i]);
-  }
-  return damaged;
-}
-
-std::string AppendBytes(const std::string& bytes, std::mt19937_64& random) {
-  return bytes + std::string(1 + random() % 100, static_cast<char>(random()));
-}
 
 void CheckNoticed(Log& log, const Log::Path& damaged) {
   for (uint64_t version = 1; version <= 4; ++version) {

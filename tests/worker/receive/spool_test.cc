@@ -1,5 +1,6 @@
 #include "worker/receive/spool.h"
 
+#include "tests/common/damage.h"
 #include "tests/common/forwarding_files.h"
 #include "tests/worker/receive/spool_fixture.h"
 
@@ -101,6 +102,42 @@ TEST_CASE("a spool knows how far a file was received, up to a whole line", "[rec
     PutAndWrite(*spool, {.bytes = "x\n", .position = LogPosition{8, 0}, .begins_file = true});
   }
   CHECK(OpenSpool(options)->stood_at() == LogPosition{8, 2});
+}
+
+TEST_CASE("damage to how far a file was received is noticed and named", "[receive]") {
+  using freshet::test::Damage;
+  const Damage damage = GENERATE(freshet::test::FlipBit,
+                                 freshet::test::Truncate,
+                                 freshet::test::ZeroBlock,
+                                 freshet::test::SwapBlocks,
+                                 freshet::test::AppendBytes);
+  const uint64_t seed = std::random_device()();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1000};
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = "12345678\n", .position = LogPosition{7'654'321, 100}});
+  }
+  const std::string path = options.directory + "/_000000000001.from";
+  const std::string whole = ContentOf(path);
+  for (int round = 0; round < 200; ++round) {
+    const std::string damaged = damage(whole, random);
+    if (damaged == whole) {
+      continue;
+    }
+    std::ofstream(path, std::ios::trunc | std::ios::binary) << damaged;
+    INFO(damaged);
+    const Status status = Spool::Open(LocalFileSystem(), SystemClock(), options).status();
+    REQUIRE(absl::IsDataLoss(status));
+    REQUIRE_THAT(MessageOf(status), Catch::Contains(path));
+  }
+  // As the message says, and as it was written before there were checksums.
+  std::ofstream(path, std::ios::trunc | std::ios::binary) << "7654321 100\n";
+  CHECK(OpenSpool(options)->stood_at() == LogPosition{7'654'321, 109});
+  std::filesystem::remove(path);
+  CHECK_FALSE(OpenSpool(options)->stood_at().has_value());
 }
 
 TEST_CASE("a folder has one receiver, and nothing but what it received", "[receive]") {
