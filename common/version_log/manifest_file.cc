@@ -1,8 +1,13 @@
 #include "common/version_log/manifest_file.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <cmath>
+#include <limits>
 #include <set>
+#include <vector>
 
 #include "common/version_log/checksum.h"
 
@@ -18,6 +23,38 @@ constexpr size_t kInnerBegin = kHead.size() + kChecksumDigits + kMiddle.size();
 
 google::protobuf::StringPiece Piece(std::string_view text) {
   return {text.data(), text.size()};
+}
+
+// JSON has one NaN; arithmetic makes others, as with the sign bit set. All become that one, so that
+// a version whose scores are no numbers can be written all the same.
+void UnifyNans(google::protobuf::Message* message) {
+  using Field = google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *message->GetReflection();
+  std::vector<const Field*> fields;
+  reflection.ListFields(*message, &fields);
+  for (const Field* const field : fields) {
+    const int count = field->is_repeated() ? reflection.FieldSize(*message, field) : 0;
+    if (field->cpp_type() == Field::CPPTYPE_MESSAGE) {
+      for (int i = 0; i < count; ++i) {
+        UnifyNans(reflection.MutableRepeatedMessage(message, field, i));
+      }
+      if (!field->is_repeated()) {
+        UnifyNans(reflection.MutableMessage(message, field));
+      }
+    } else if (field->cpp_type() == Field::CPPTYPE_DOUBLE && !field->is_repeated() &&
+               std::isnan(reflection.GetDouble(*message, field))) {
+      reflection.SetDouble(message, field, std::numeric_limits<double>::quiet_NaN());
+    } else if (field->cpp_type() == Field::CPPTYPE_FLOAT && !field->is_repeated() &&
+               std::isnan(reflection.GetFloat(*message, field))) {
+      reflection.SetFloat(message, field, std::numeric_limits<float>::quiet_NaN());
+    } else if (field->cpp_type() == Field::CPPTYPE_FLOAT) {
+      for (int i = 0; i < count; ++i) {
+        if (std::isnan(reflection.GetRepeatedFloat(*message, field, i))) {
+          reflection.SetRepeatedFloat(message, field, i, std::numeric_limits<float>::quiet_NaN());
+        }
+      }
+    }
+  }
 }
 
 StatusOr<std::string> ToJson(const proto::Manifest& manifest) {
@@ -118,6 +155,7 @@ StatusOr<std::string> SerializeManifest(const proto::Manifest& manifest) {
   FRESHET_RETURN_IF_ERROR(CheckManifest(manifest));
   proto::Manifest stamped = manifest;
   stamped.set_format(kManifestFormat);
+  UnifyNans(&stamped);
   FRESHET_ASSIGN_OR_RETURN(const std::string inner, ToJson(stamped));
   // A manifest that cannot be read back would make every later version unreadable.
   const StatusOr<proto::Manifest> back = FromJson(inner);
