@@ -35,7 +35,7 @@ TEST_CASE("a manifest comes back from its file in every bit", "[version_log]") {
 }
 
 // On x86, 0 / 0 has its sign bit set.
-TEST_CASE("a manifest whose scores are any kind of NaN is written", "[version_log]") {
+TEST_CASE("a manifest whose scores are any kind of NaN or zero is written", "[version_log]") {
   const auto odd = std::bit_cast<double>(0xfff8000000000001U);
   proto::Manifest manifest = SmallManifest(7, 5);
   manifest.mutable_metrics()->set_auc(odd);
@@ -45,11 +45,13 @@ TEST_CASE("a manifest whose scores are any kind of NaN is written", "[version_lo
   window.add_group_predictions(-__builtin_nanf(""));
   manifest.mutable_model()->mutable_embedding_variables(0)->mutable_initializers(0)->set_scale(
       -__builtin_nanf(""));
+  manifest.mutable_metrics()->set_log_loss(-0.0);
   const auto content = SerializeManifest(manifest);
   INFO(content.status().ToString());
   REQUIRE(content.ok());
   const auto back = Parse(*content);
   REQUIRE(back.ok());
+  CHECK(back->metrics().log_loss() == 0.0);
   CHECK(std::isnan(back->metrics().auc()));
   CHECK(std::isnan(back->workers(0).window().log_loss_sum()));
   CHECK(std::isnan(back->workers(0).window().slices(0).label_sum()));
