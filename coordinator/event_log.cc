@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/utf8.h"
 #include "coordinator/log.h"
 
 namespace freshet::coordinator {
@@ -64,9 +65,9 @@ proto::Event ToProto(const Event& event) {
   proto::Event message;
   message.set_id(event.id);
   message.set_unix_ms(event.unix_ms);
-  message.set_kind(event.kind);
+  message.set_kind(ToUtf8(event.kind));
   message.set_version(event.version);
-  message.set_text(event.text);
+  message.set_text(ToUtf8(event.text));  // it may quote the name of a file
   return message;
 }
 

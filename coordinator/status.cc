@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "common/metrics/evaluation.h"
+#include "common/utf8.h"
 
 namespace freshet::coordinator {
 namespace {
 
 void SetProgress(const Progress& progress, proto::StatusResponse* status) {
   status->set_phase(progress.phase);
-  status->set_waiting_for(progress.waiting_for);
+  status->set_waiting_for(ToUtf8(progress.waiting_for));
   status->set_epoch(progress.epoch);
   status->set_version(progress.version);
   status->set_event_time_watermark_ms(progress.event_time_watermark_ms);

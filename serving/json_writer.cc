@@ -5,46 +5,9 @@
 #include <cmath>
 #include <iterator>
 
+#include "common/utf8.h"
+
 namespace freshet::serving {
-namespace {
-
-bool IsContinuation(unsigned char c) {
-  return (c & 0xc0U) == 0x80;
-}
-
-// Length of the UTF-8 character that `text` begins with; 0 if it begins with none (overlong forms,
-// surrogates and what lies above U+10FFFF are none).
-size_t CharacterLength(std::string_view text) {
-  const auto at = [&](size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const unsigned first = at(0);
-  const unsigned second = at(1);
-  if (first < 0x80) {
-    return 1;
-  }
-  if (first >= 0xc2 && first <= 0xdf) {
-    return IsContinuation(static_cast<unsigned char>(second)) ? 2 : 0;
-  }
-  if (!IsContinuation(static_cast<unsigned char>(second)) ||
-      !IsContinuation(static_cast<unsigned char>(at(2)))) {
-    return 0;
-  }
-  if (first >= 0xe0 && first <= 0xef) {
-    const bool overlong = first == 0xe0 && second < 0xa0;
-    const bool surrogate = first == 0xed && second >= 0xa0;
-    return overlong || surrogate ? 0 : 3;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    const bool overlong = first == 0xf0 && second < 0x90;
-    const bool too_large = first == 0xf4 && second >= 0x90;
-    return overlong || too_large || !IsContinuation(static_cast<unsigned char>(at(3))) ? 0 : 4;
-  }
-  return 0;
-}
-
-}  // namespace
-
 void JsonWriter::Separate() {
   if (after_value_) {
     text_ += ',';
@@ -88,7 +51,7 @@ JsonWriter& JsonWriter::String(std::string_view text) {
 void JsonWriter::AppendQuoted(std::string_view text) {
   text_ += '"';
   while (!text.empty()) {
-    const size_t length = CharacterLength(text);
+    const size_t length = Utf8Length(text);
     const char c = text.front();
     if (length == 0) {
       text_ += "\xef\xbf\xbd";

@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/mutant.h"
+#include "common/utf8.h"
 
 namespace freshet::worker {
 namespace {
@@ -307,7 +308,7 @@ void Progress::FillReport(proto::MemberReport* report) const {
   report->set_finished(error_.ok() && last_begun_ && acknowledged_ == begun_);
   *report->mutable_evaluation() = total_.ToProto();
   if (!error_.ok()) {
-    report->set_error(error_.ToString());
+    report->set_error(ToUtf8(error_.ToString()));
   }
 }
 

@@ -2,6 +2,7 @@
 #include <rapidjson/writer.h>
 
 #include "common/http/http_server.h"
+#include "common/utf8.h"
 
 namespace freshet::http {
 namespace {
@@ -28,17 +29,6 @@ int HttpStatusOf(absl::StatusCode code) {
     default:
       return 500;
   }
-}
-
-bool IsUtf8(const std::string& text) {
-  rapidjson::StringBuffer scratch;
-  rapidjson::GenericStringStream<rapidjson::UTF8<>> stream(text.c_str());
-  while (stream.Tell() < text.size()) {
-    if (!rapidjson::UTF8<>::Validate(stream, scratch)) {
-      return false;
-    }
-  }
-  return true;
 }
 
 // A message may quote what a client sent, which need not be text.

@@ -80,10 +80,15 @@ ErrorCode Client::Impl::Exchange(const Message& request) {
     return error;
   }
   bhttp::response_parser<bhttp::string_body> parser;
-  parser.body_limit(boost::none);
-  bhttp::async_read(
-      *stream, buffer, parser, [&error](ErrorCode result, size_t) { error = result; });
+  parser.body_limit(kMaxAnswerBytes);
+  const auto done = [&error](ErrorCode result, size_t) { error = result; };
+  // The head by itself: read in one go with the body, Beast forgets that it is over the limit.
+  bhttp::async_read_header(*stream, buffer, parser, done);
   Wait();
+  if (!error) {
+    bhttp::async_read(*stream, buffer, parser, done);
+    Wait();
+  }
   answer = parser.release();
   return error;
 }

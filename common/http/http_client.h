@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -7,6 +8,9 @@
 #include "common/status.h"
 
 namespace freshet::http {
+
+// A longer body is no answer: whoever answers must not take the memory of who asks.
+inline constexpr uint64_t kMaxAnswerBytes = 64U << 20U;
 
 // Talks to one server, over one connection that is kept open between requests. Each call waits for
 // its answer. When a kept connection breaks, its request is sent once more on a new one, so it
@@ -18,7 +22,8 @@ class Client {
   ~Client();
 
   // `target`: the path, and what follows '?' if anything. An answer of any status is a Response.
-  // Errors: Unavailable if there is no connection or no HTTP answer, DeadlineExceeded.
+  // Errors: Unavailable if there is no connection or no HTTP answer, or it is too long,
+  // DeadlineExceeded.
   StatusOr<Response> Get(const std::string& target);
   StatusOr<Response> Post(const std::string& target,
                           std::string body,

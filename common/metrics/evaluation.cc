@@ -35,6 +35,16 @@ EvaluationSums::EvaluationSums()
     : positives_(kEvaluationBuckets, 0), negatives_(kEvaluationBuckets, 0) {}
 
 EvaluationSums::EvaluationSums(const proto::Evaluation& evaluation)
+    : EvaluationSums(evaluation, WithoutSlices()) {
+  for (const proto::Evaluation& slice : evaluation.slices()) {
+    if (slices_.size() == kMaxSlices) {
+      break;
+    }
+    slices_.push_back(EvaluationSums(slice, WithoutSlices()));
+  }
+}
+
+EvaluationSums::EvaluationSums(const proto::Evaluation& evaluation, WithoutSlices /*tag*/)
     : samples_(evaluation.samples()),
       weight_sum_(evaluation.weight_sum()),
       log_loss_sum_(evaluation.log_loss_sum()),
@@ -42,14 +52,7 @@ EvaluationSums::EvaluationSums(const proto::Evaluation& evaluation)
       label_sum_(evaluation.label_sum()),
       positives_(Counts(evaluation.positives())),
       negatives_(Counts(evaluation.negatives())),
-      groups_(evaluation) {
-  for (const proto::Evaluation& slice : evaluation.slices()) {
-    if (slices_.size() == kMaxSlices) {
-      break;
-    }
-    slices_.emplace_back(slice);
-  }
-}
+      groups_(evaluation) {}
 
 void EvaluationSums::Add(float prediction, float log_loss, float label, float weight) {
   ++samples_;

@@ -30,6 +30,7 @@ inline constexpr size_t kMaxSlices = 32;
 class EvaluationSums {
  public:
   EvaluationSums();
+  // Slices of slices are left out: a few bytes of each would take the memory of two histograms.
   explicit EvaluationSums(const proto::Evaluation& evaluation);
 
   // `log_loss` of the sample alone; the weight is applied here.
@@ -63,6 +64,10 @@ class EvaluationSums {
   }
 
  private:
+  struct WithoutSlices {};
+
+  EvaluationSums(const proto::Evaluation& evaluation, WithoutSlices tag);
+
   uint64_t samples_ = 0;
   double weight_sum_ = 0.0;
   double log_loss_sum_ = 0.0;

@@ -13,6 +13,9 @@ StatusOr<HostPort> ParseHostPort(const std::string& address) {
   HostPort parsed{.host = address.substr(0, colon)};
   if (parsed.host.size() > 2 && parsed.host.front() == '[' && parsed.host.back() == ']') {
     parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+    if (parsed.host.find_first_of("[]") != std::string::npos) {
+      return bad();
+    }
   } else if (parsed.host.empty() || parsed.host.find_first_of(":[]") != std::string::npos) {
     return bad();
   }

@@ -1,13 +1,25 @@
 #include <filesystem>
+#include <string>
 #include <utility>
 
 #include "common/stream/line_reader.h"
 #include "common/stream/message_reader.h"
 #include "common/stream/partition_name.h"
 #include "common/stream/stream.h"
+#include "common/utf8.h"
 
 namespace freshet {
 namespace {
+
+// Bytes beyond ASCII as \xff.
+std::string Escaped(std::string_view name) {
+  std::string escaped;
+  for (const char letter : name) {
+    const auto byte = static_cast<unsigned char>(letter);
+    escaped += byte < 0x80 ? std::string(1, letter) : fmt::format("\\x{:02x}", byte);
+  }
+  return escaped;
+}
 
 class FileStream final : public Stream {
  public:
@@ -24,6 +36,10 @@ class FileStream final : public Stream {
     for (const std::string& name : names) {
       if (!IsPartitionName(name, options_.suffix)) {
         continue;
+      }
+      if (!IsUtf8(name)) {
+        return InvalidArgument(
+            "{} holds a file whose name is not UTF-8, {}: rename it", options_.path, Escaped(name));
       }
       const auto info = files_.Stat(options_.path + "/" + name);
       if (info.ok() && !info->is_directory) {

@@ -74,9 +74,9 @@ struct FileStreamOptions {
 
 // Files of lines or messages. A last line without line end is a record only when the stream is
 // complete; so is a last message that is cut off, an empty one. Names that begin with "." or "_"
-// are no partitions. Files may only grow: one that is cut or replaced while it is read is
-// FailedPrecondition. `files` and `clock` outlive the stream and its readers, which do not need the
-// stream itself.
+// are no partitions; of the others all must be UTF-8, else InvalidArgument. Files may only grow:
+// one that is cut or replaced while it is read is FailedPrecondition. `files` and `clock` outlive
+// the stream and its readers, which do not need the stream itself.
 std::unique_ptr<Stream> MakeFileStream(FileSystem& files,
                                        Clock& clock,
                                        const FileStreamOptions& options);

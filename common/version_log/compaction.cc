@@ -28,8 +28,6 @@ constexpr uint64_t kGroupBytes = 32U << 20U;
 struct Range {
   uint32_t first = 0;
   uint32_t end = std::numeric_limits<uint32_t>::max();
-
-  friend bool operator==(const Range&, const Range&) = default;
 };
 
 struct Source {

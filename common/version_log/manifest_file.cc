@@ -1,8 +1,13 @@
 #include "common/version_log/manifest_file.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <cmath>
+#include <limits>
 #include <set>
+#include <vector>
 
 #include "common/version_log/checksum.h"
 
@@ -18,6 +23,44 @@ constexpr size_t kInnerBegin = kHead.size() + kChecksumDigits + kMiddle.size();
 
 google::protobuf::StringPiece Piece(std::string_view text) {
   return {text.data(), text.size()};
+}
+
+// JSON has one NaN and, as protobuf reads it, one zero; arithmetic makes others, with the sign bit
+// set.
+template <typename T>
+T Plain(T number) {
+  if (std::isnan(number)) {
+    return std::numeric_limits<T>::quiet_NaN();
+  }
+  return number == 0 ? T{0} : number;
+}
+
+// Makes all floating-point numbers plain, so that a version can be written whatever its scores are.
+void MakePlain(google::protobuf::Message* message) {
+  using Field = google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *message->GetReflection();
+  std::vector<const Field*> fields;
+  reflection.ListFields(*message, &fields);
+  for (const Field* const field : fields) {
+    const bool repeated = field->is_repeated();
+    const int count = repeated ? reflection.FieldSize(*message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      if (field->cpp_type() == Field::CPPTYPE_MESSAGE) {
+        MakePlain(repeated ? reflection.MutableRepeatedMessage(message, field, i)
+                           : reflection.MutableMessage(message, field));
+      } else if (field->cpp_type() == Field::CPPTYPE_DOUBLE && repeated) {
+        reflection.SetRepeatedDouble(
+            message, field, i, Plain(reflection.GetRepeatedDouble(*message, field, i)));
+      } else if (field->cpp_type() == Field::CPPTYPE_DOUBLE) {
+        reflection.SetDouble(message, field, Plain(reflection.GetDouble(*message, field)));
+      } else if (field->cpp_type() == Field::CPPTYPE_FLOAT && repeated) {
+        reflection.SetRepeatedFloat(
+            message, field, i, Plain(reflection.GetRepeatedFloat(*message, field, i)));
+      } else if (field->cpp_type() == Field::CPPTYPE_FLOAT) {
+        reflection.SetFloat(message, field, Plain(reflection.GetFloat(*message, field)));
+      }
+    }
+  }
 }
 
 StatusOr<std::string> ToJson(const proto::Manifest& manifest) {
@@ -41,6 +84,7 @@ StatusOr<proto::Manifest> FromJson(std::string_view json) {
   }
   // A field without a name is not skipped by the parser, but kept under some other's number.
   manifest.DiscardUnknownFields();
+  MakePlain(&manifest);
   return manifest;
 }
 
@@ -118,6 +162,7 @@ StatusOr<std::string> SerializeManifest(const proto::Manifest& manifest) {
   FRESHET_RETURN_IF_ERROR(CheckManifest(manifest));
   proto::Manifest stamped = manifest;
   stamped.set_format(kManifestFormat);
+  MakePlain(&stamped);
   FRESHET_ASSIGN_OR_RETURN(const std::string inner, ToJson(stamped));
   // A manifest that cannot be read back would make every later version unreadable.
   const StatusOr<proto::Manifest> back = FromJson(inner);

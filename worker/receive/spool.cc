@@ -14,6 +14,7 @@ namespace {
 constexpr std::chrono::milliseconds kSyncEvery{100};
 constexpr std::chrono::minutes kDeleteEvery{1};
 constexpr size_t kDigits = 12;
+constexpr uint64_t kMaxNumber = 999'999'999'999;
 constexpr uint64_t kBlockBytes = 64U << 10U;
 
 // 0: the name is not that of a segment.
@@ -121,6 +122,11 @@ Status Spool::Find() {
     }
   }
   next_number_ = std::max(newest, newest_with_origin) + 1;
+  if (next_number_ + options_.partitions > kMaxNumber) {
+    return FailedPrecondition("{} holds segment {}, and there are no larger numbers",
+                              options_.directory,
+                              next_number_ - 1);
+  }
   if (newest > 0) {
     FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(PathOf(newest)));
     stood_at_ns_ = info.modified_ns;

@@ -37,6 +37,11 @@ void RawConnection::Send(const std::string& bytes) {
   net::write(impl_->socket, net::buffer(bytes), ignored);
 }
 
+void RawConnection::EndSending() {
+  boost::system::error_code ignored;
+  impl_->socket.shutdown(net::ip::tcp::socket::shutdown_send, ignored);
+}
+
 std::string RawConnection::ReadUntil(const std::string& text, int times) {
   const auto count = [&] {
     int n = 0;

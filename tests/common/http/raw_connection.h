@@ -11,6 +11,8 @@ class RawConnection {
   ~RawConnection();
 
   void Send(const std::string& bytes);
+  // Nothing will follow; answers are still read.
+  void EndSending();
   // Until `text` has arrived `times` times in all, or the server closed. Everything so far.
   std::string ReadUntil(const std::string& text, int times = 1);
   // Everything until the server closes.

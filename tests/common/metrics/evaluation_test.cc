@@ -97,5 +97,19 @@ TEST_CASE("parts merge into the whole, also through the wire", "[metrics]") {
   CHECK(EvaluationSums(proto::Evaluation()).samples() == 0);
 }
 
+TEST_CASE("slices have no slices, and there are not more than a job can name", "[metrics]") {
+  proto::Evaluation evaluation;
+  evaluation.set_samples(1);
+  for (size_t i = 0; i < kMaxSlices + 5; ++i) {
+    proto::Evaluation& slice = *evaluation.add_slices();
+    slice.set_samples(i + 1);
+    slice.add_slices()->add_slices()->set_samples(7);
+  }
+  const EvaluationSums sums(evaluation);
+  REQUIRE(sums.slices().size() == kMaxSlices);
+  CHECK(sums.slices().back().samples() == kMaxSlices);
+  CHECK(sums.slices().back().slices().empty());
+}
+
 }  // namespace
 }  // namespace freshet

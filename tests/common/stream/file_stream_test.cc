@@ -118,6 +118,20 @@ TEST_CASE("the files of a folder are partitions, but for hidden and marker names
   CHECK(absl::IsNotFound(csv->Open("gone.csv", 0).status()));
 }
 
+TEST_CASE("a file whose name is not UTF-8 is refused by name", "[stream]") {
+  MemoryFiles files;
+  StoppedClock clock;
+  files.Append("d/\xc3\xbc.csv", "a\n");
+  const auto stream = MakeFileStream(files, clock, {.path = "d", .suffix = ".csv"});
+  CHECK(stream->Partitions().value() == std::vector<std::string>{"\xc3\xbc.csv"});
+  files.Append("d/\xfc", "no partition\n");
+  CHECK(stream->Partitions().ok());
+  files.Append("d/b\xfc.csv", "a\n");
+  const freshet::Status status = stream->Partitions().status();
+  CHECK(absl::IsInvalidArgument(status));
+  CHECK(MessageOf(status).find("b\\xfc.csv") != std::string::npos);
+}
+
 TEST_CASE("a single file is a stream of one partition", "[stream]") {
   MemoryFiles files;
   StoppedClock clock;

@@ -1,6 +1,8 @@
 #include "common/version_log/manifest_file.h"
 
+#include <bit>
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "common/version_log/checksum.h"
 #include "tests/common/version_log/manifests.h"
@@ -30,6 +32,31 @@ TEST_CASE("a manifest comes back from its file in every bit", "[version_log]") {
   INFO(manifest.status().ToString());
   REQUIRE(manifest.ok());
   CHECK(manifest->SerializeAsString() == SmallManifest(7, 5).SerializeAsString());
+}
+
+// On x86, 0 / 0 has its sign bit set.
+TEST_CASE("a manifest whose scores are any kind of NaN or zero is written", "[version_log]") {
+  const auto odd = std::bit_cast<double>(0xfff8000000000001U);
+  proto::Manifest manifest = SmallManifest(7, 5);
+  manifest.mutable_metrics()->set_auc(odd);
+  proto::Evaluation& window = *manifest.mutable_workers(0)->mutable_window();
+  window.set_log_loss_sum(-__builtin_nan(""));
+  window.add_slices()->set_label_sum(odd);
+  window.add_group_predictions(-__builtin_nanf(""));
+  manifest.mutable_model()->mutable_embedding_variables(0)->mutable_initializers(0)->set_scale(
+      -__builtin_nanf(""));
+  manifest.mutable_metrics()->set_log_loss(-0.0);
+  const auto content = SerializeManifest(manifest);
+  INFO(content.status().ToString());
+  REQUIRE(content.ok());
+  const auto back = Parse(*content);
+  REQUIRE(back.ok());
+  CHECK(back->metrics().log_loss() == 0.0);
+  CHECK(std::isnan(back->metrics().auc()));
+  CHECK(std::isnan(back->workers(0).window().log_loss_sum()));
+  CHECK(std::isnan(back->workers(0).window().slices(0).label_sum()));
+  CHECK(std::isnan(back->workers(0).window().group_predictions(0)));
+  CHECK(SerializeManifest(*back).value() == *content);
 }
 
 TEST_CASE("a manifest is JSON with the names of the proto", "[version_log]") {
