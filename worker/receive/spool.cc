@@ -47,10 +47,9 @@ StatusOr<LogPosition> ParseOrigin(const std::string& path, const std::string& te
   // Only what would be written for it: so nothing in the file can be another.
   if (text != OriginText(position) && text != OriginTextWithoutChecksum(position)) {
     return DataLoss(
-        "{} is damaged: inode, offset and checksum do not fit. Write into it \"INODE OFFSET\" and "
-        "a "
-        "line end: the inode (ls -i) of the log that was received, and the byte in it at which the "
-        "segment beside this file begins; or move it away, and that segment is received again",
+        "{} is damaged: inode, offset and checksum do not fit. Write \"INODE OFFSET\" and a line "
+        "end into it: the inode (ls -i) of the log that was received, and the byte in it at which "
+        "the segment beside this file begins; or move it away, and that segment is received again",
         path);
   }
   return position;
