@@ -328,8 +328,9 @@ class EmbeddingTable {
   // Of the cut under way.
   EmbeddingRows cut_;
   std::unique_ptr<ColdColumns> cold_cut_;
-  size_t copy_next_ = 0;    // of dirty_keys_.pending()
-  uint64_t copy_walk_ = 0;  // where the walk over all keys goes on
+  size_t copy_next_ = 0;                             // of dirty_keys_.pending()
+  uint64_t copy_walk_ = 0;                           // where the walk over all keys goes on
+  std::vector<std::pair<Key, RowSlot>> copy_found_;  // by a step of the walk; kept for the next
   bool copy_rows_done_ = true;
   bool in_cut_ = false;
 

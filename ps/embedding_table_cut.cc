@@ -11,6 +11,8 @@ namespace {
 
 // Of the first columns of a cut; more of them grow as rows are copied.
 constexpr size_t kReservedRows = 64U << 10U;
+// Rows whose memory is asked for before they are copied.
+constexpr size_t kRowsAhead = 16;
 
 }  // namespace
 
@@ -40,8 +42,18 @@ bool EmbeddingTable::CopyCut(size_t max_rows) {
     return admission_ && admission_->CopyCut(max_rows);
   }
   if (dirty_keys_.pending_all()) {
-    copy_walk_ = index_.Walk(
-        copy_walk_, max_rows, [this](Key key, RowSlot slot) { CopyIfPending(key, slot); });
+    copy_found_.clear();
+    copy_walk_ = index_.Walk(copy_walk_, max_rows, [this](Key key, RowSlot slot) {
+      if (changes_.IsPending(slot)) {
+        copy_found_.emplace_back(key, slot);
+      }
+    });
+    for (size_t i = 0; i < copy_found_.size(); ++i) {
+      if (i + kRowsAhead < copy_found_.size()) {
+        rows_.PrefetchRow(copy_found_[i + kRowsAhead].second);
+      }
+      CopyIfPending(copy_found_[i].first, copy_found_[i].second);
+    }
     copy_rows_done_ = copy_walk_ == 0;
     return true;
   }
