@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/check.h"
+#include "common/copy_floats.h"
 #include "common/model/feature_policy.h"
 #include "common/mutant.h"
 #include "ps/key_stream.h"
@@ -411,7 +412,8 @@ void EmbeddingTable::SetRow(const EmbeddingRows& rows, uint32_t row, RowSlot slo
     *rows_.life(slot) = rows.lives[row];
   }
   codec_.WriteNearest({&rows.values[size_t{row} * dim_], dim_}, rows_.value(slot));
-  std::copy_n(rows.states.data() + size_t{row} * state_dim(), state_dim(), rows_.state(slot));
+  const uint32_t width = state_dim();
+  CopyFloats(rows.states.data() + size_t{row} * width, width, rows_.state(slot));
 }
 
 bool EmbeddingTable::Tidy() {

@@ -52,11 +52,7 @@ void ValueCodec::WriteUpdate(std::span<const float> value,
   }
 }
 
-void ValueCodec::WriteNearest(std::span<const float> value, std::byte* stored) const {
-  if (is_float()) {
-    std::memcpy(stored, value.data(), value.size_bytes());
-    return;
-  }
+void ValueCodec::WriteHalves(std::span<const float> value, std::byte* stored) const {
   const std::span<uint16_t> to(Halves(stored), value.size());
   type_ == proto::F16 ? ToF16(value, to) : ToBf16(value, to);
 }

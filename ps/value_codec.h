@@ -1,9 +1,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
+#include "common/copy_floats.h"
 #include "common/key.h"
 #include "proto/model.pb.h"
 
@@ -24,7 +24,7 @@ class ValueCodec {
   // Inline where it is a copy: a call for each row would cost as much.
   void Read(const std::byte* stored, std::span<float> value) const {
     if (is_float()) {
-      CopyFloats(stored, value);
+      CopyFloats(reinterpret_cast<const float*>(stored), value.size(), value.data());
     } else {
       ReadHalves(stored, value);
     }
@@ -39,26 +39,20 @@ class ValueCodec {
                    std::byte* stored) const;
 
   // Rounds to the nearest value; of what was read, nothing changes.
-  void WriteNearest(std::span<const float> value, std::byte* stored) const;
+  void WriteNearest(std::span<const float> value, std::byte* stored) const {
+    if (is_float()) {
+      CopyFloats(value.data(), value.size(), reinterpret_cast<float*>(stored));
+    } else {
+      WriteHalves(value, stored);
+    }
+  }
 
   // What reading gives after WriteNearest.
   void RoundNearest(std::span<float> value) const;
 
  private:
-  // A line at a time.
-  static void CopyFloats(const std::byte* stored, std::span<float> value) {
-    constexpr size_t kFloats = 16;
-    size_t done = 0;
-    for (; done + kFloats <= value.size(); done += kFloats) {
-      std::memcpy(&value[done], stored + done * sizeof(float), kFloats * sizeof(float));
-    }
-    if (done < value.size()) {
-      std::memcpy(
-          &value[done], stored + done * sizeof(float), (value.size() - done) * sizeof(float));
-    }
-  }
-
   void ReadHalves(const std::byte* stored, std::span<float> value) const;
+  void WriteHalves(std::span<const float> value, std::byte* stored) const;
 
   const proto::ValueType type_;
   const uint32_t dim_;

@@ -1,25 +1,13 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
+
+#include "common/copy_floats.h"
 
 namespace freshet::worker {
 
-// Rows of a batch, of `dim` floats each, on their way into a message and out of one. Most have few
-// floats, and a call of memcpy for each would cost as much as the copy.
-
-// A line at a time.
-inline void CopyRow(const float* from, size_t dim, float* to) {
-  constexpr size_t kFloats = 16;
-  size_t done = 0;
-  for (; done + kFloats <= dim; done += kFloats) {
-    std::memcpy(to + done, from + done, kFloats * sizeof(float));
-  }
-  for (; done < dim; ++done) {
-    to[done] = from[done];
-  }
-}
+// Rows of a batch, of `dim` floats each, on their way into a message and out of one.
 
 // to[i] = from[indices[i]]
 inline void GatherRows(const float* from,
@@ -27,7 +15,7 @@ inline void GatherRows(const float* from,
                        size_t dim,
                        float* to) {
   for (const uint32_t index : indices) {
-    CopyRow(from + index * dim, dim, to);
+    CopyFloats(from + index * dim, dim, to);
     to += dim;
   }
 }
@@ -38,7 +26,7 @@ inline void ScatterRows(const float* from,
                         size_t dim,
                         float* to) {
   for (const uint32_t index : indices) {
-    CopyRow(from, dim, to + index * dim);
+    CopyFloats(from, dim, to + index * dim);
     from += dim;
   }
 }
