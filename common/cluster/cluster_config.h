@@ -39,7 +39,7 @@ struct CoordinatorSettings {
   std::string report = {};     // folder; empty: <run_dir>/report
   bool final_base = false;     // the version made when the streams have ended is one
   proto::ServingValues serving_values = proto::AS_STORED;
-  bool zstd = false;  // part files are compressed
+  bool zstd = false;             // part files are compressed
   double base_growth = 1.0;      // or once deltas have so many times the bytes of the last one
   uint32_t keep_versions = 100;  // common/version_log/retention.h
   int64_t keep_for_ms = 3600LL * 1000;
