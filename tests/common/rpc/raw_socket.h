@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/rpc/address.h"
 
@@ -17,6 +18,15 @@ namespace freshet::rpc {
 // A peer that says what it likes. Blocks.
 class RawSocket {
  public:
+  RawSocket(RawSocket&&) = default;
+
+  // The old socket goes before the context that it belongs to.
+  RawSocket& operator=(RawSocket&& other) noexcept {
+    socket_ = std::move(other.socket_);
+    context_ = std::move(other.context_);
+    return *this;
+  }
+
   static RawSocket ConnectTo(const std::string& address) {
     const HostPort host_port = ParseHostPort(address).value();
     RawSocket raw;
