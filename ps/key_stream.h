@@ -41,7 +41,7 @@ FRESHET_INLINE void StreamKeys(const RowIndex& index,
     if (i >= kToNext && i - kToNext < keys.size()) {
       RowSlot& slot = slots[(i - kToNext) % kRing];
       if (slot == kNoRow) [[unlikely]] {
-        slot = index.FindBeyondHome<kSimd>(hashes[(i - kToNext) % kRing]);
+        slot = index.FindFromHome<kSimd>(hashes[(i - kToNext) % kRing]);
         if (slot != kNoRow) {
           fetch(slot);
         }

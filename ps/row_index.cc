@@ -98,16 +98,7 @@ RowIndex::Simd RowIndex::BestSimd() {
 }
 
 RowSlot RowIndex::Find(Key key) const {
-  return FindHash(SplitMix64(key));
-}
-
-RowSlot RowIndex::FindHash(uint64_t hash) const {
-  if (size_ == 0) {
-    return kNoRow;
-  }
-  const Place place = PlaceOf(hash);
-  const std::optional<Position> found = FindCell(place);
-  return found ? SlotAt(place, *found) : FindCrowded(hash);
+  return FindFromHome<Simd::kNone>(SplitMix64(key));
 }
 
 RowSlot RowIndex::FindCrowded(uint64_t hash) const {

@@ -61,9 +61,9 @@ class RowIndex {
   // kNoRow: not in its home bucket.
   template <Simd kSimd>
   RowSlot FindAtHome(uint64_t hash) const;
-  // For such a key. kNoRow: not there.
+  // For such a key: from its home on, as cells may have moved meanwhile. kNoRow: not there.
   template <Simd kSimd>
-  RowSlot FindBeyondHome(uint64_t hash) const;
+  RowSlot FindFromHome(uint64_t hash) const;
 
   // kNoRow if the key is not there.
   RowSlot Find(Key key) const;
@@ -190,7 +190,6 @@ class RowIndex {
   // The first cell of those that are least far from their homes. The bucket is full.
   static size_t Nearest(const Bucket& bucket);
 
-  RowSlot FindHash(uint64_t hash) const;
   RowSlot FindCrowded(uint64_t hash) const;
   RowSlot SlotAt(const Place& place, const Position& at) const;
 
@@ -309,9 +308,8 @@ FRESHET_INLINE RowSlot RowIndex::FindAtHome(uint64_t hash) const {
   return kNoRow;
 }
 
-// From the home on: cells may have moved meanwhile.
 template <RowIndex::Simd kSimd>
-FRESHET_INLINE RowSlot RowIndex::FindBeyondHome(uint64_t hash) const {
+FRESHET_INLINE RowSlot RowIndex::FindFromHome(uint64_t hash) const {
   if (size_ == 0) {
     return kNoRow;
   }

@@ -1,7 +1,6 @@
 #include "ps/training_service.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <thread>
@@ -16,6 +15,7 @@
 #include "ps/count_check.h"
 #include "ps/gradient_check.h"
 #include "ps/model_check.h"
+#include "ps/push_payload.h"
 #include "ps/split.h"
 
 namespace freshet::ps {
@@ -24,16 +24,6 @@ namespace {
 uint32_t SecondsOf(int64_t unix_ms) {
   return static_cast<uint32_t>(
       std::clamp<int64_t>(unix_ms / 1000, 0, std::numeric_limits<uint32_t>::max()));
-}
-
-Status CheckSize(const char* what, uint64_t got, uint64_t expected) {
-  return got == expected ? absl::OkStatus()
-                         : InvalidArgument(
-                               "the payload of the {} has {} bytes, its runs and dense "
-                               "variables say {}",
-                               what,
-                               got,
-                               expected);
 }
 
 bool AnyRules(const proto::ModelSpec& model) {
@@ -117,38 +107,6 @@ Status CheckType(proto::ValueType type) {
   return proto::ValueType_IsValid(type)
              ? absl::OkStatus()
              : InvalidArgument("there is no value type {}", static_cast<int>(type));
-}
-
-// A payload whose gradients have 16 bits, with float32 in their place.
-StatusOr<Buffer> DecodePush(const proto::ModelSpec& model,
-                            const proto::PushRequest& request,
-                            const Buffer& payload) {
-  FRESHET_RETURN_IF_ERROR(CheckRuns(model, request.runs(), payload.size()));
-  FRESHET_RETURN_IF_ERROR(CheckDense(model, request.dense()));
-  uint64_t keys = 0;
-  uint64_t rows = 0;
-  uint64_t dense = 0;
-  for (const proto::KeyRun& run : request.runs()) {
-    keys += run.keys();
-    rows +=
-        uint64_t{run.keys()} * model.embedding_variables(static_cast<int>(run.variable())).dim();
-  }
-  for (const uint32_t variable : request.dense()) {
-    dense += ElementsOf(model.dense_variables(static_cast<int>(variable)));
-  }
-  const uint64_t key_bytes = keys * sizeof(Key);
-  const uint64_t wire = WireFloatBytes(rows, dense, request.gradients());
-  const uint64_t count_bytes = request.counts() ? keys * sizeof(KeyCount) : 0;
-  FRESHET_RETURN_IF_ERROR(CheckSize("push", payload.size(), key_bytes + wire + count_bytes));
-  Buffer decoded(key_bytes + (rows + dense) * sizeof(float) + count_bytes);
-  std::memcpy(decoded.data(), payload.data(), key_bytes);
-  const std::span<float> floats = decoded.as<float>(key_bytes, rows + dense);
-  DecodeFloats(
-      payload.data() + key_bytes, request.gradients(), floats.first(rows), floats.subspan(rows));
-  std::memcpy(decoded.data() + key_bytes + floats.size_bytes(),
-              payload.data() + key_bytes + wire,
-              count_bytes);
-  return decoded;
 }
 
 // How many keys of a pull the transport's thread may read itself where their owner is idle. Few:
@@ -271,7 +229,8 @@ Status TrainingService::PreparePull(PullWork& work) const {
                                         work.request.runs(),
                                         work.request.dense(),
                                         work.payload.bytes()));
-  FRESHET_RETURN_IF_ERROR(CheckSize("pull", work.payload.size(), work.split.keys * sizeof(Key)));
+  FRESHET_RETURN_IF_ERROR(
+      CheckPayloadSize("pull", work.payload.size(), work.split.keys * sizeof(Key)));
   if (work.split.floats * sizeof(float) > options_.max_answer_bytes) {
     return InvalidArgument("the answer to this pull would have {} bytes, at most {} are allowed",
                            work.split.floats * sizeof(float),
@@ -384,7 +343,7 @@ Status TrainingService::PreparePush(PushWork& work) const {
   if (work.empty()) {
     // May come before the model is declared, from a worker that has nothing to train on.
     work.split.by_owner.resize(owners_.size());
-    FRESHET_RETURN_IF_ERROR(CheckSize("push", work.payload.size(), 0));
+    FRESHET_RETURN_IF_ERROR(CheckPayloadSize("push", work.payload.size(), 0));
   } else {
     FRESHET_RETURN_IF_ERROR(model.status());
     if (work.request.gradients() != proto::F32) {
@@ -411,7 +370,7 @@ Status TrainingService::CheckPush(const proto::ModelSpec& model, PushWork& work)
                                         work.request.runs(),
                                         work.request.dense(),
                                         work.payload.bytes()));
-  FRESHET_RETURN_IF_ERROR(CheckSize("push", work.payload.size(), work.bytes()));
+  FRESHET_RETURN_IF_ERROR(CheckPayloadSize("push", work.payload.size(), work.bytes()));
   if (work.request.counts()) {
     FRESHET_RETURN_IF_ERROR(CheckCounts(model, work.request, work.keys(), work.counts()));
   }

@@ -114,7 +114,7 @@ class RandomRun {
     for (size_t i = 0; i < keys.size(); ++i) {
       const auto found = model_.find(keys[i]);
       const RowSlot slot =
-          slots[i] == kNoRow ? index_.FindBeyondHome<kSimd>(SplitMix64(keys[i])) : slots[i];
+          slots[i] == kNoRow ? index_.FindFromHome<kSimd>(SplitMix64(keys[i])) : slots[i];
       REQUIRE(slot == (found == model_.end() ? kNoRow : found->second));
     }
   }

@@ -4,11 +4,21 @@
 #include <catch2/catch.hpp>
 #include <future>
 #include <latch>
+#include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace freshet::ps {
 namespace {
+
+// Asked by a task at work: what it posts waits, or is dropped once Stop was called.
+bool HasStopped(TaskThread& thread) {
+  auto token = std::make_shared<int>();
+  const std::weak_ptr<int> watch = token;
+  thread.RunOrPost([held = std::move(token)] {});
+  return watch.expired();
+}
 
 TEST_CASE("a task for an idle thread is done by its caller") {
   TaskThread thread;
@@ -50,7 +60,6 @@ TEST_CASE("what is posted while a caller works in the thread's place comes after
       CHECK(step == 1);
       done.set_value();
     });
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     step = 1;
   });
   done.get_future().wait();
@@ -98,7 +107,9 @@ TEST_CASE("a thread that stops lets the caller in its place end") {
   std::jthread caller([&] {
     thread.RunOrPost([&] {
       began.set_value();
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      while (!HasStopped(thread)) {
+        std::this_thread::yield();
+      }
       ended = true;
     });
   });
