@@ -1,31 +1,17 @@
 #include "ps/initializer.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "common/check.h"
+#include "ps/normal.h"
 
 namespace freshet::ps {
 namespace {
 
-// Two independent draws per column.
-uint64_t Draw(uint64_t row_seed, uint32_t column, uint32_t which) {
-  return SplitMix64(row_seed + 2 * uint64_t{column} + which);
-}
-
 // 24 bits, so that the largest value is still below `scale` after rounding to float.
 float Uniform(uint64_t row_seed, uint32_t column, double scale) {
-  const double u = static_cast<double>(Draw(row_seed, column, 0) >> 40) * 0x1p-24;
+  const double u = static_cast<double>(SplitMix64(row_seed + 2 * uint64_t{column}) >> 40) * 0x1p-24;
   return static_cast<float>(scale * (2.0 * u - 1.0));
-}
-
-// Box and Muller 1958; u1 in (0, 1], so that the logarithm is finite.
-float Normal(uint64_t row_seed, uint32_t column, double scale) {
-  const double u1 = static_cast<double>((Draw(row_seed, column, 0) >> 11) + 1) * 0x1p-53;
-  const double u2 = static_cast<double>(Draw(row_seed, column, 1) >> 11) * 0x1p-53;
-  const double normal = std::sqrt(-2.0 * std::log(u1)) * std::cos(2.0 * std::numbers::pi * u2);
-  return static_cast<float>(scale * normal);
 }
 
 // Columns from `first` on.
@@ -44,9 +30,7 @@ void FillColumns(const proto::Initializer& initializer,
       }
       return;
     case proto::Initializer::NORMAL:
-      for (uint32_t i = 0; i < columns.size(); ++i) {
-        columns[i] = Normal(row_seed, first + i, scale);
-      }
+      FillNormal(row_seed, first, scale, columns);
       return;
     default:
       std::ranges::fill(columns, 0.0F);

@@ -67,16 +67,16 @@ class GradientSteps {
                               uint32_t dim,
                               float* __restrict prepared) const {
     const Bounds clip{.least = -clip_value_, .most = clip_value_};
-    for (uint32_t column = 0; column < dim; ++column) {
+    ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
       prepared[column] = clip.Hold(gradient[column]);
-    }
+    });
     if (clip_norm_ < kNone) {
       ClipNorm(dim, prepared);
     }
     if (l2_ > 0) {
-      for (uint32_t column = 0; column < dim; ++column) {
+      ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
         prepared[column] = Bounds().Hold(prepared[column] + l2_ * value[column]);
-      }
+      });
     }
   }
 
@@ -84,10 +84,10 @@ class GradientSteps {
   FRESHET_INLINE void Finish(float rate, uint32_t dim, float* __restrict value) const {
     if (l1_ > 0) {
       const float shrinkage = rate * l1_;
-      for (uint32_t column = 0; column < dim; ++column) {
+      ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
         const float size = std::abs(value[column]) - shrinkage;
         value[column] = bounds_.Hold(std::copysign(size > 0.0F ? size : 0.0F, value[column]));
-      }
+      });
     }
   }
 
@@ -98,9 +98,7 @@ class GradientSteps {
     const double norm = std::sqrt(SumOfSquares(prepared, dim));
     if (norm > double{clip_norm_}) {
       const auto factor = static_cast<float>(double{clip_norm_} / norm);
-      for (uint32_t column = 0; column < dim; ++column) {
-        prepared[column] *= factor;
-      }
+      ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA { prepared[column] *= factor; });
     }
   }
 

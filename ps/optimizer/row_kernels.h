@@ -35,9 +35,9 @@ struct SgdKernel {
   FRESHET_INLINE void Step(float* __restrict value,
                            float* __restrict /*state*/,
                            const float* __restrict gradient) const {
-    for (uint32_t column = 0; column < dim; ++column) {
+    ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
       value[column] = bounds.Hold(value[column] - rate * gradient[column]);
-    }
+    });
   }
 };
 
@@ -52,13 +52,13 @@ struct MomentumKernel {
   FRESHET_INLINE void Step(float* __restrict value,
                            float* __restrict buffer,
                            const float* __restrict gradient) const {
-    for (uint32_t column = 0; column < dim; ++column) {
+    ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
       const float g = gradient[column];
       const float b = momentum * buffer[column] + g;
       buffer[column] = b;
       const float direction = kNesterov ? g + momentum * b : b;
       value[column] = bounds.Hold(value[column] - rate * direction);
-    }
+    });
   }
 };
 
@@ -74,13 +74,13 @@ struct AdagradKernel {
   FRESHET_INLINE void Step(float* __restrict value,
                            float* __restrict accumulator,
                            const float* __restrict gradient) const {
-    for (uint32_t column = 0; column < dim; ++column) {
+    ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
       const float g = gradient[column];
       const float kept = kDecays ? decay * accumulator[column] : accumulator[column];
       const float a = AtMostMax(kept + g * g);
       accumulator[column] = a;
       value[column] = bounds.Hold(value[column] - rate * g / (std::sqrt(a) + epsilon));
-    }
+    });
   }
 };
 
@@ -100,9 +100,9 @@ struct RowWiseAdagradKernel {
     const float a = static_cast<float>(std::min(sum, double{kMaxFloat}));
     *accumulator = a;
     const float factor = AtMostMax(rate / (std::sqrt(a) + epsilon));
-    for (uint32_t column = 0; column < dim; ++column) {
+    ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
       value[column] = bounds.Hold(value[column] - factor * gradient[column]);
-    }
+    });
   }
 };
 
@@ -140,13 +140,13 @@ struct AdamKernel {
     float& t = state[2 * size_t{dim}];
     t += 1.0F;
     const float row_rate = RateAt(t);
-    for (uint32_t column = 0; column < dim; ++column) {
+    ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
       const float g = gradient[column];
       m[column] = beta1 * m[column] + (1.0F - beta1) * g;
       v[column] = beta2 * v[column] + (1.0F - beta2) * (g * g);
       value[column] = bounds.Hold(keep * value[column] -
                                   row_rate * m[column] / (std::sqrt(v[column]) + epsilon));
-    }
+    });
   }
 
   FRESHET_INLINE float RateAt(float t) const {
@@ -173,7 +173,7 @@ struct RmsPropKernel {
     float* __restrict const v = state;
     float* __restrict const mean = state + dim;
     float* __restrict const buffer = state + (kCentered ? 2 : 1) * size_t{dim};
-    for (uint32_t column = 0; column < dim; ++column) {
+    ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
       const float g = gradient[column];
       v[column] = decay * v[column] + (1.0F - decay) * (g * g);
       float variance = v[column];
@@ -189,7 +189,7 @@ struct RmsPropKernel {
       } else {
         value[column] = bounds.Hold(value[column] - rate * g / scale);
       }
-    }
+    });
   }
 };
 
@@ -215,7 +215,7 @@ struct FtrlKernel {
     float* __restrict const n = state + dim;
     const float alpha = rate < kLeastRate ? kLeastRate : rate;
     const float last_alpha = kScheduled ? state[2 * size_t{dim}] : alpha;
-    for (uint32_t column = 0; column < dim; ++column) {
+    ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
       const float g = gradient[column];
       const float n_after = AtMostMax(n[column] + g * g);
       const float root = std::sqrt(n_after);
@@ -228,13 +228,13 @@ struct FtrlKernel {
       const float outside = std::abs(z[column]) <= l1 ? 0.0F : pull;
       // Grouped: the norm of the row decides first, so the value waits in its place.
       value[column] = kGrouped ? outside : Solve(outside, root, alpha);
-    }
+    });
     if constexpr (kGrouped) {
       const double norm = std::sqrt(SumOfSquares(value, dim));
       const float factor = norm > threshold ? static_cast<float>(1.0 - threshold / norm) : 0.0F;
-      for (uint32_t column = 0; column < dim; ++column) {
+      ForColumns(dim, [&](size_t column) FRESHET_INLINE_LAMBDA {
         value[column] = Solve(factor * value[column], std::sqrt(n[column]), alpha);
-      }
+      });
     }
     if constexpr (kScheduled) {
       state[2 * size_t{dim}] = alpha;

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <numbers>
+#include <random>
 #include <vector>
 
+#include "ps/normal.h"
 #include "tests/ps/models.h"
 
 namespace freshet::ps {
@@ -83,6 +86,51 @@ TEST_CASE("initial values have the mean and the spread that they should", "[ps]"
   CHECK(most < 2.0);
   CHECK(std::abs(normal_sum / kRows) < 5 * 2.0 / std::sqrt(kRows));
   CHECK(normal_squares / kRows == Approx(4.0).epsilon(0.05));
+}
+
+// The formula of docs/optimizers.md with the C library's functions.
+float NormalByLibrary(uint64_t row_seed, uint32_t column, double scale) {
+  const uint64_t draw = row_seed + 2 * uint64_t{column};
+  const double u1 = static_cast<double>((SplitMix64(draw) >> 11U) + 1) * 0x1p-53;
+  const double u2 = static_cast<double>(SplitMix64(draw + 1) >> 11U) * 0x1p-53;
+  return static_cast<float>(scale * std::sqrt(-2.0 * std::log(u1)) *
+                            std::cos(2.0 * std::numbers::pi * u2));
+}
+
+// Two roundings of doubles that are alike in 50 bits may fall to neighbouring floats. Where the
+// cosine is 0 the two differ by what is left of the rounding of pi.
+void CheckNormal(uint64_t row_seed, uint32_t first, uint32_t count) {
+  std::vector<float> columns(count);
+  FillNormal(row_seed, first, 0.02, columns);
+  for (uint32_t i = 0; i < count; ++i) {
+    const float expected = NormalByLibrary(row_seed, first + i, 0.02);
+    INFO("row " << row_seed << ", column " << first + i << ": " << columns[i] << ", " << expected);
+    CHECK(std::abs(columns[i] - expected) <= 1.2e-7F * std::abs(expected) + 1e-16F);
+  }
+}
+
+TEST_CASE("normal values are those of the C library, however many columns there are", "[ps]") {
+  std::mt19937_64 random(11);
+  for (uint32_t i = 0; i < 2000; ++i) {
+    CheckNormal(random(), i % 7, i % 40);
+  }
+}
+
+TEST_CASE("normal values hold at the edges of what can be drawn", "[ps]") {
+  // The first draw is the logarithm's: of the least, of 1, of what is beside 1, 1/2, 1/sqrt(2).
+  const uint64_t root = static_cast<uint64_t>(std::sqrt(0.5) * 0x1p53) << 11U;
+  for (const uint64_t edge : {uint64_t{0}, uint64_t{1} << 63U, root, ~uint64_t{0}}) {
+    for (int64_t beside = -3; beside <= 3; ++beside) {
+      CheckNormal(UnmixSplitMix64(edge + (static_cast<uint64_t>(beside) << 11U)), 0, 1);
+    }
+  }
+  // The second is the cosine's: at each eighth of a turn, and beside it.
+  for (uint64_t eighth = 0; eighth < 8; ++eighth) {
+    for (int64_t beside = -3; beside <= 3; ++beside) {
+      const uint64_t draw = (eighth << 61U) + (static_cast<uint64_t>(beside) << 11U);
+      CheckNormal(UnmixSplitMix64(draw) - 1, 0, 1);
+    }
+  }
 }
 
 }  // namespace
