@@ -184,7 +184,7 @@ uint64_t ColdRows(Cluster& cluster) {
 
 }  // namespace
 
-TEST_CASE("a rewound server equals one that has loaded all", "[ps]") {
+TEST_CASE("a rewound server equals one that has loaded all", "[ps][rewind]") {
   const Rules rules = GENERATE(Rules::kNone, Rules::kExact, Rules::kBloom);
   const uint64_t seed = GENERATE(range(uint64_t{1}, uint64_t{11}));
   const bool tiered = seed % 5 == 0;
@@ -249,7 +249,7 @@ TEST_CASE("a rewound server equals one that has loaded all", "[ps]") {
   CHECK(ReadBeside(survivor, next_version) == ReadBeside(fresh, of_fresh));
 }
 
-TEST_CASE("a server rewinds from one version to another, and forth again", "[ps]") {
+TEST_CASE("a server rewinds from one version to another, and forth again", "[ps][rewind]") {
   const proto::ModelSpec model = ModelWith(Rules::kNone);
   const test::ScratchFolder folder;
   const std::string log = folder.path() + "/log";
@@ -278,7 +278,7 @@ TEST_CASE("a server rewinds from one version to another, and forth again", "[ps]
   CHECK(survivor.Read(6) == contents[3]);
 }
 
-TEST_CASE("rows are loaded whole where nobody can tell what differs", "[ps]") {
+TEST_CASE("rows are loaded whole where nobody can tell what differs", "[ps][rewind]") {
   const proto::ModelSpec model = ModelWith(Rules::kNone);
   const test::ScratchFolder folder;
   const std::string log = folder.path() + "/log";
@@ -316,7 +316,8 @@ TEST_CASE("rows are loaded whole where nobody can tell what differs", "[ps]") {
   }
 }
 
-TEST_CASE("a server loads everything where more rows may differ than it can know of", "[ps]") {
+TEST_CASE("a server loads everything where more rows may differ than it can know of",
+          "[ps][rewind]") {
   const proto::ModelSpec model = ModelWith(Rules::kNone);
   Cluster survivor({.dram_bytes = kDramBytes});
   Trainer trainer(3, kManyKeys);
@@ -349,7 +350,7 @@ TEST_CASE("a server loads everything where more rows may differ than it can know
   CHECK(survivor.Read(version) == before);
 }
 
-TEST_CASE("a rewind that fails halfway leaves nothing that is taken for whole", "[ps]") {
+TEST_CASE("a rewind that fails halfway leaves nothing that is taken for whole", "[ps][rewind]") {
   const bool tiered = GENERATE(false, true);
   CAPTURE(tiered);
   const proto::ModelSpec model = ModelWith(Rules::kNone);
