@@ -38,6 +38,8 @@ class ChangeTracker {
 
   void MarkDirty(RowSlot slot) { dirty_.Set(slot); }
 
+  size_t dirty() const { return dirty_.Count(); }
+
   bool IsInCut(RowSlot slot) const { return in_cut_.Test(slot); }
 
   void MarkInCut(RowSlot slot) { in_cut_.Set(slot); }

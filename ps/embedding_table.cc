@@ -344,28 +344,46 @@ Status EmbeddingTable::Load(const EmbeddingRows& rows,
   return admission_ ? admission_->Load(rows, owns) : absl::OkStatus();
 }
 
+std::optional<uint64_t> EmbeddingTable::ChangedAtMost() const {
+  FRESHET_CHECK(!in_cut_);
+  const uint64_t hot = changes_.dirty() + changes_.deleted().size();
+  if (!cold_) {
+    return hot;
+  }
+  const auto cold = cold_->ChangedHashes();
+  return cold ? std::optional(hot + cold->size()) : std::nullopt;
+}
+
 void EmbeddingTable::AddChanged(TouchedKeys::Keys* keys) const {
-  FRESHET_CHECK(!in_cut_ && cold_ == nullptr);
+  FRESHET_CHECK(!in_cut_);
   index_.ForEach(0, UINT64_MAX, [&](Key key, RowSlot slot) {
     if (changes_.IsDirty(slot) && !(Mutant("ps_rewinds_too_little") && key % 16 == 0)) {
       keys->insert(key);
     }
   });
   keys->insert(changes_.deleted().begin(), changes_.deleted().end());
+  if (cold_) {
+    AddChangedCold(keys);
+  }
 }
 
-void EmbeddingTable::TakeAway(const TouchedKeys::Keys& keys) {
+Status EmbeddingTable::TakeAway(const TouchedKeys::Keys& keys) {
+  std::vector<Key> not_hot;
   for (const Key key : keys) {
     if (const RowSlot slot = index_.Find(key); slot != kNoRow) {
       FreeSlot(key, slot);
+    } else if (has_cold()) {
+      not_hot.push_back(key);
     }
   }
+  FRESHET_RETURN_IF_ERROR(TakeAwayCold(std::move(not_hot)));
   changes_.ForgetDeleted();
   dirty_keys_ = {};
   clock_ = {};
   if (has_rules_) {
     admission_.emplace(rules_, share_.partitions);
   }
+  return absl::OkStatus();
 }
 
 Status EmbeddingTable::Blend(const EmbeddingRows& rows,

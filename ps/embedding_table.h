@@ -184,14 +184,19 @@ class EmbeddingTable {
   // Not committed: the rows and tombstones of the cut go into the next one.
   void EndCut(bool committed);
 
+  // How many keys AddChanged adds, at most. Nothing: of rows on disk nobody knows any more which
+  // changed. No cut is under way.
+  std::optional<uint64_t> ChangedAtMost() const;
+
   // The keys of all rows that changed, came or went since the last cut that was committed, or since
-  // the rows were loaded. No cut is under way, and there is no store.
+  // the rows were loaded; of rows on disk perhaps some more. ChangedAtMost tells that they are
+  // known. Reads nothing from disk.
   void AddChanged(TouchedKeys::Keys* keys) const;
 
   // Takes the rows of these keys away, among which are all that AddChanged tells, and everything
   // that is known of keys without a row. The table is clean then; Load follows, of each part of a
-  // version, for these keys.
-  void TakeAway(const TouchedKeys::Keys& keys);
+  // version, for these keys. After an error the table is of no use.
+  Status TakeAway(const TouchedKeys::Keys& keys);
 
   // So many rows are about to be loaded, as far as one can tell. Only while the table is empty.
   void Reserve(size_t rows) { index_.Reserve(rows); }
@@ -283,6 +288,10 @@ class EmbeddingTable {
   StatusOr<uint64_t> EraseCold(std::span<const Key> keys);
   // The same while a version is loaded: no delta needs to say so.
   Status EraseUnmarked(std::span<const Key> keys);
+  // What AddChanged tells of rows on disk.
+  void AddChangedCold(TouchedKeys::Keys* keys) const;
+  // Of the keys that TakeAway was told, those that are not hot.
+  Status TakeAwayCold(std::vector<Key> keys);
   Status PutCold(std::span<const std::pair<Key, RowSlot>> victims, ColdTable::WhenBusy when_busy);
 
   // The rows of a range of hashes that the rules take away now.

@@ -1,8 +1,11 @@
 // How rows go down to disk and come up again: ps/tier/cold_table.h has the protocol.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "common/check.h"
+#include "common/key.h"
+#include "common/mutant.h"
 #include "ps/embedding_table.h"
 #include "ps/key_stream.h"
 
@@ -11,6 +14,8 @@ namespace {
 
 // Rows to one write.
 constexpr size_t kDemoteRows = 1024;
+// Rows to one look-up of those that a rewind takes away.
+constexpr size_t kEraseRows = 4096;
 // Rows to one look at a range of hashes.
 constexpr size_t kScanRows = 4096;
 
@@ -123,6 +128,33 @@ StatusOr<uint64_t> EmbeddingTable::EraseCold(std::span<const Key> keys) {
     }
   }
   return erased;
+}
+
+void EmbeddingTable::AddChangedCold(TouchedKeys::Keys* keys) const {
+  const auto hashes = cold_->ChangedHashes();
+  FRESHET_CHECK(hashes.has_value());
+  for (const uint64_t hash : *hashes) {
+    if (Mutant("ps_rewinds_too_little_on_disk") && hash % 16 == 0) {
+      continue;
+    }
+    keys->insert(UnmixSplitMix64(hash));
+  }
+}
+
+// In the order in which rows lie on disk, so that each file is gone through once, and in blocks, so
+// that one write stays small.
+Status EmbeddingTable::TakeAwayCold(std::vector<Key> keys) {
+  if (!cold_) {
+    return absl::OkStatus();
+  }
+  std::sort(keys.begin(), keys.end(), [](Key a, Key b) { return SplitMix64(a) < SplitMix64(b); });
+  for (std::span<const Key> left = keys; !left.empty();) {
+    const auto some = left.first(std::min(left.size(), kEraseRows));
+    left = left.subspan(some.size());
+    FRESHET_RETURN_IF_ERROR(EraseUnmarked(some));
+  }
+  cold_->MarkAllClean();
+  return absl::OkStatus();
 }
 
 Status EmbeddingTable::ForEachRow(const HashRange& range,

@@ -187,6 +187,9 @@ Status RestoreService::Load(const std::shared_ptr<Session>& session,
 
 StatusOr<std::optional<std::vector<proto::Manifest>>> RestoreService::KeepRows(
     const Session& session, VersionId version) {
+  if (store_ != nullptr && store_->broken()) {
+    return std::nullopt;
+  }
   std::mutex mutex;
   std::set<VersionId> kept;
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
@@ -211,6 +214,19 @@ bool RestoreService::FitsHeld(const Session& session, const proto::ModelSpec& mo
   return held.ok() && CheckSameModel(**held, model).ok();
 }
 
+Status RestoreService::Touch(const Session& session, const std::vector<proto::Manifest>& deltas) {
+  const PartSelection keys{.columns = PartColumns::kKeys,
+                           .only = nullptr,
+                           .wants = [&](const auto& manifest, const auto& part) {
+                             return MayConcern(session.ownership(), manifest, part);
+                           }};
+  FRESHET_RETURN_IF_ERROR(ForEachPart(
+      files_, log_, deltas, keys, [this](const proto::Manifest&, const PartContents& part) {
+        return RunOnAllAndWait(owners_, [&part](Shard& shard) { return shard.Touch(part); });
+      }));
+  return RunOnAllAndWait(owners_, [](Shard& shard) { return shard.TouchChanged(); });
+}
+
 StatusOr<bool> RestoreService::Rewind(const Session& session,
                                       const proto::ModelSpec& model,
                                       VersionId version,
@@ -219,38 +235,47 @@ StatusOr<bool> RestoreService::Rewind(const Session& session,
   if (!deltas) {
     return false;
   }
-  const PartSelection keys{.columns = PartColumns::kKeys,
-                           .only = nullptr,
-                           .wants = [&](const auto& manifest, const auto& part) {
-                             return MayConcern(session.ownership(), manifest, part);
-                           }};
-  const auto touch = [this](const proto::Manifest&, const PartContents& part) {
-    return RunOnAllAndWait(owners_, [&part](Shard& shard) {
-      shard.Touch(part);
-      return absl::OkStatus();
-    });
-  };
-  if (!ForEachPart(files_, log_, *deltas, keys, touch).ok()) {
-    return false;  // what is damaged may lie on the way only: loading the version will tell
+  if (const Status status = Touch(session, *deltas); !status.ok()) {
+    // What is damaged may lie on the way only: loading the version will tell.
+    Log().info("loads everything epoch={}: {}", session.epoch().value(), MessageOf(status));
+    return false;
   }
   // Until here a later restore would find everything as it was.
   FRESHET_RETURN_IF_ERROR(session.CheckNotClosed());
   held_.reset();
+  const Status status = Reload(session, model, chain);
+  if (StoreFailed(status)) {
+    Log().warn("loads everything epoch={}: {}",
+               session.epoch().value(),
+               status.ok() ? "the store of cold rows is broken" : MessageOf(status));
+    return false;
+  }
+  FRESHET_RETURN_IF_ERROR(status);
+  metrics_.rewinds.Increment();
+  return true;
+}
+
+Status RestoreService::Reload(const Session& session,
+                              const proto::ModelSpec& model,
+                              const std::vector<proto::Manifest>& chain) {
   std::mutex mutex;
   TouchedKeys touched;
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
-    TouchedKeys of_shard = shard.TakeAway(model);
+    FRESHET_ASSIGN_OR_RETURN(TouchedKeys of_shard, shard.TakeAway(model));
     const std::lock_guard lock(mutex);
     touched.Merge(std::move(of_shard));
     return absl::OkStatus();
   }));
   FRESHET_RETURN_IF_ERROR(LoadParts(session, log_, chain, &touched));
-  metrics_.rewinds.Increment();
   Log().info("rewound epoch={} version={} touched={}",
              session.epoch().value(),
-             version.value(),
+             chain.back().version(),
              touched.size());
-  return true;
+  return absl::OkStatus();
+}
+
+bool RestoreService::StoreFailed(const Status& status) const {
+  return store_ != nullptr && (store_->broken() || absl::IsResourceExhausted(status));
 }
 
 Status RestoreService::LoadAll(const Session& session,

@@ -53,6 +53,16 @@ class RestoreService {
   // The deltas whose rows may differ, if the owner threads can keep the rest.
   StatusOr<std::optional<std::vector<proto::Manifest>>> KeepRows(const Session& session,
                                                                  VersionId version);
+  // Has the owner threads find out which rows may differ. An error: they cannot, and have
+  // everything as it was.
+  Status Touch(const Session& session, const std::vector<proto::Manifest>& deltas);
+  // Takes these rows away, and loads them.
+  Status Reload(const Session& session,
+                const proto::ModelSpec& model,
+                const std::vector<proto::Manifest>& chain);
+  // Whether what ended so may go well with a store that is new, or empty. It may have broken while
+  // rows went down, of which nothing else tells.
+  bool StoreFailed(const Status& status) const;
   Status LoadAll(const Session& session,
                  const proto::ModelSpec& model,
                  const VersionLog& log,

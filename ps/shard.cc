@@ -24,6 +24,7 @@ auto FindByName(Tables& tables, const std::string& name) {
 void Shard::Clear(Epoch epoch, const Ownership& ownership) {
   EndCut(std::nullopt);
   clean_version_ = VersionId(0);
+  ForgetTouched();
   evicted_before_ = CountEvicted();
   embeddings_.clear();
   dense_.clear();
@@ -37,27 +38,52 @@ void Shard::Clear(Epoch epoch, const Ownership& ownership) {
 VersionId Shard::Keep(Epoch epoch) {
   EndCut(std::nullopt);
   epoch_ = epoch;
+  budget_is_too_small_ = false;
+  ForgetTouched();
+  return failed_.ok() ? clean_version_ : VersionId(0);
+}
+
+void Shard::ForgetTouched() {
   touched_ = {};
-  const bool usable = failed_.ok() && storage_.store == nullptr;
-  return usable ? clean_version_ : VersionId(0);
+  touched_keys_ = 0;
 }
 
-void Shard::Touch(const PartContents& part) {
+Status Shard::Touch(const PartContents& part) {
   touched_.Add(part, [this](Key key) { return OwnsKey(key); });
+  touched_keys_ = touched_.size();
+  return CheckRoomForTouched(0);
 }
 
-TouchedKeys Shard::TakeAway(const proto::ModelSpec& model) {
+Status Shard::TouchChanged() {
+  uint64_t changed = 0;
+  for (const auto& table : embeddings_) {
+    const std::optional<uint64_t> of_table = table->ChangedAtMost();
+    if (!of_table) {
+      return ResourceExhausted(
+          "embedding variable {}: more rows on disk have changed than are remembered by name",
+          table->name());
+    }
+    changed += *of_table;
+  }
+  FRESHET_RETURN_IF_ERROR(CheckRoomForTouched(changed));
+  for (const auto& table : embeddings_) {
+    table->AddChanged(&touched_.of(table->name()));
+  }
+  touched_keys_ = touched_.size();
+  return absl::OkStatus();
+}
+
+StatusOr<TouchedKeys> Shard::TakeAway(const proto::ModelSpec& model) {
   clean_version_ = VersionId(0);
   for (const auto& table : embeddings_) {
-    TouchedKeys::Keys& keys = touched_.of(table->name());
-    table->AddChanged(&keys);
-    table->TakeAway(keys);
+    FRESHET_RETURN_IF_ERROR(table->TakeAway(touched_.of(table->name())));
   }
   MakeDense(model);
   return std::exchange(touched_, {});
 }
 
 void Shard::LoadedAll(VersionId version) {
+  ForgetTouched();
   clean_version_ = version;
 }
 

@@ -49,16 +49,22 @@ class Shard {
   void Clear(Epoch epoch, const Ownership& ownership);
 
   // Going to another version without loading all of it, where its model is the one that the tables
-  // have: Keep, Touch, TakeAway, Load of all parts of that version, and LoadedAll as after any
-  // load. Begins an epoch with everything as it is, but for a cut under way, which is given up.
+  // have: Keep, Touch, TouchChanged, TakeAway, Load of all parts of that version, and LoadedAll as
+  // after any load. If any of them fails, Clear must follow; up to TakeAway, Keep may as well.
+  //
+  // Begins an epoch with everything as it is, but for a cut under way, which is given up.
   // Returns the version that all rows are of which are not marked as changed; 0: of none, and Clear
   // must follow.
   VersionId Keep(Epoch epoch);
   // The rows of a part's keys may differ between that version and the one to come.
-  void Touch(const PartContents& part);
-  // Takes away what may differ, and what was changed. Returns the keys, whose rows are to be
-  // loaded.
-  TouchedKeys TakeAway(const proto::ModelSpec& model);
+  // ResourceExhausted, where rows lie on disk too: these are more keys than memory has room for.
+  Status Touch(const PartContents& part);
+  // So may the rows that are marked as changed. ResourceExhausted as above, and where rows on disk
+  // are not marked by name any more.
+  Status TouchChanged();
+  // Takes these rows away. Returns their keys, whose rows are to be loaded. Errors are those of the
+  // store.
+  StatusOr<TouchedKeys> TakeAway(const proto::ModelSpec& model);
 
   // Work that was meant for another epoch is refused; Aborted says so. So is all work after Fail.
   Status CheckEpoch(Epoch epoch) const;
@@ -128,9 +134,12 @@ class Shard {
   bool OwnsKey(Key key) const;
   CutPiece TakeLastPiece();
   void GiveUpCopy(const Status& why);
+  void ForgetTouched();
 
   // ps/shard_storage.cc. Memory in use beyond what is allowed.
   uint64_t BytesOverBudget() const;
+  // ResourceExhausted: touched_, with so many keys more, would take too much of it.
+  Status CheckRoomForTouched(uint64_t more) const;
   bool HasHotRows() const;
   Status DemoteSlice(uint64_t over, ColdTable::WhenBusy when_busy);
   // Brings rows down until at most `allowed` bytes are over, or no row is left in memory.
@@ -145,8 +154,9 @@ class Shard {
   Epoch epoch_;
   Status failed_;
   std::optional<Ownership> ownership_;
-  VersionId clean_version_;  // of all rows that are not marked as changed; 0: of none
-  TouchedKeys touched_;      // from Keep to TakeAway
+  VersionId clean_version_;    // of all rows that are not marked as changed; 0: of none
+  TouchedKeys touched_;        // from Keep to TakeAway
+  uint64_t touched_keys_ = 0;  // of touched_; up to LoadedAll, for somebody else has them then
   std::vector<std::unique_ptr<EmbeddingTable>> embeddings_;
   std::vector<std::unique_ptr<DenseTable>> dense_;  // null: another shard's
   EvictedRows evicted_before_;                      // by tables of earlier epochs

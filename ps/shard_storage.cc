@@ -15,6 +15,10 @@ namespace {
 constexpr uint64_t kGracePart = 32;
 // Rows that the clock looks at in one slice.
 constexpr size_t kDemoteRows = 4096;
+// The keys that a rewind loads again may take this part of the budget, in place of rows.
+constexpr uint64_t kTouchedPart = 4;
+// Each of them: in a hash set that has just grown, and while those of all threads come together.
+constexpr uint64_t kTouchedKeyBytes = 32;
 
 }  // namespace
 
@@ -22,7 +26,7 @@ uint64_t Shard::BytesOverBudget() const {
   if (storage_.store == nullptr) {
     return 0;
   }
-  uint64_t bytes = 0;
+  uint64_t bytes = touched_keys_ * kTouchedKeyBytes;
   for (const auto& table : embeddings_) {
     bytes += table->bytes_in_use();
   }
@@ -30,6 +34,15 @@ uint64_t Shard::BytesOverBudget() const {
     bytes += table == nullptr ? 0 : table->bytes();
   }
   return bytes - std::min(bytes, storage_.hot_bytes);
+}
+
+Status Shard::CheckRoomForTouched(uint64_t more) const {
+  const uint64_t keys = touched_keys_ + more;
+  const uint64_t most = storage_.hot_bytes / kTouchedPart / kTouchedKeyBytes;
+  return storage_.store == nullptr || keys <= most
+             ? absl::OkStatus()
+             : ResourceExhausted(
+                   "{} rows may differ, and memory has room for the keys of {}", keys, most);
 }
 
 bool Shard::HasHotRows() const {

@@ -170,8 +170,12 @@ std::unique_ptr<ColdTable> ColdStore::MakeTable(size_t record_bytes) {
   return std::make_unique<ColdTable>(rocks(), record_bytes);
 }
 
+bool ColdStore::broken() const {
+  return rocks()->broken.load(std::memory_order_relaxed);
+}
+
 Status ColdStore::ReplaceIfBroken() {
-  if (!rocks()->broken.load(std::memory_order_relaxed)) {
+  if (!broken()) {
     return absl::OkStatus();
   }
   FRESHET_ASSIGN_OR_RETURN(std::shared_ptr<ColdRocks> next, OpenRocks());

@@ -60,8 +60,9 @@ struct ColdStoreCounters {
 // The rows of a server that do not fit into its memory: an embedded RocksDB, one per process, for
 // all tables of all owner threads.
 //
-// It is scratch. The version log is the truth, an epoch begins with an empty store, and nothing is
-// kept for a restart: no write-ahead log, no fsync. Thread-safety: any thread.
+// It is scratch. The version log is the truth, and nothing is kept for a restart: no write-ahead
+// log, no fsync. Where a server goes from one version to another, rows that are the same in both
+// stay. Thread-safety: any thread.
 class ColdStore {
  public:
   // Deletes what a store left in the directory before. FailedPrecondition: another one has it open,
@@ -77,6 +78,9 @@ class ColdStore {
   // writes. Then this begins anew: tables made from now on are in another RocksDB; those before
   // stay in the broken one, which goes with the last of them. Else it does nothing.
   Status ReplaceIfBroken();
+
+  // Whether it would.
+  bool broken() const;
 
   // What the memory budget of the server should count: the two budgets of the options.
   uint64_t memory_budget_bytes() const;

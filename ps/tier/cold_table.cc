@@ -374,4 +374,18 @@ void ColdTable::EndCut(bool committed) {
   marks_in_cut_ = {};
 }
 
+std::optional<std::span<const uint64_t>> ColdTable::ChangedHashes() const {
+  FRESHET_CHECK(!cutting_);
+  if (marks_.overflowed) {
+    return std::nullopt;
+  }
+  return marks_.hashes;
+}
+
+void ColdTable::MarkAllClean() {
+  FRESHET_CHECK(!cutting_);
+  committed_below_ = ++generation_;
+  marks_ = {};
+}
+
 }  // namespace freshet::ps

@@ -56,6 +56,8 @@
 //            two have no key in common.
 //   end      EndCut with the same outcome as for the hot rows. If it was not committed,
 //            dirty |= in cut; in any case in cut := none.
+//   rewind   With no cut under way: Erase the rows that ChangedHashes names, and all others that
+//            the version has otherwise; MarkAllClean. What is loaded then is hot and clean.
 //
 // Why each row comes exactly once: at the flip it is hot or cold. If it is hot, the bits above see
 // to it, and the snapshot of the ColdCut does not have it, wherever it goes later. If it is cold,
@@ -65,6 +67,15 @@
 // Rows put as kDirty or kInCut are also remembered by name, so that a cut need not look through all
 // cold rows. That list is bounded; if there are more, a cut does look through all of them, by their
 // generations, and forgets none.
+//
+// ---- Rewinds
+//
+// The same list is what a rewind goes by: a row is put as kDirty or kInCut, or it is clean, so each
+// cold row that is not is on the list, once or more, until a cut that holds it is committed; of a
+// cut that failed the list goes back. Others may be on it, which came up again since or are gone:
+// to load them again costs a little and does no harm. So a changed row costs 8 bytes of memory, and
+// a look-up on disk to erase it; a clean one costs nothing. If the list has overflowed, everything
+// is loaded: the keys to be loaded would take the memory that the list could not have.
 //
 // ---- Errors
 //
@@ -145,6 +156,13 @@ class ColdTable {
   std::unique_ptr<ColdCut> BeginCut(bool full);
   // The cut under way is over, read to its end or not.
   void EndCut(bool committed);
+
+  // The mixed hashes of all rows that are not clean, in any order; some of them come more than
+  // once, or are clean again, or gone. Nothing: they were too many to be remembered. Until the next
+  // Put. No cut is under way.
+  std::optional<std::span<const uint64_t>> ChangedHashes() const;
+  // All rows that are left are clean. No cut is under way.
+  void MarkAllClean();
 
  private:
   // Mixed hashes of rows that were put as changed: some may be gone, or come twice.

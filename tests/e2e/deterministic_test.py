@@ -7,7 +7,6 @@ import random
 import sys
 import time
 import unittest
-import urllib.request
 
 from harness import Cluster, wait_until
 from samples import FORMAT, StreamWriter, make_lines
@@ -64,20 +63,11 @@ def run_with_kills(model, lines, sample_format, storage):
         writer.finish()
         status = cluster.wait_finished()
         # Of the servers that run now.
-        counted = {name: sum_over_servers(cluster, f"freshet_ps_{name}_rows_total")
+        servers = [name for name in cluster.names if name.startswith("ps")]
+        counted = {name: sum(cluster.metric(server, f"freshet_ps_{name}_rows_total")
+                             for server in servers)
                    for name in ("evicted", "demoted", "promoted")}
         return status, cluster.freshetctl("dump").stdout, kills, counted
-
-
-def sum_over_servers(cluster, metric):
-    total = 0
-    for server in (name for name in cluster.names if name.startswith("ps")):
-        url = f"http://{cluster.address(server, 'http')}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith((metric + " ", metric + "{")):
-                    total += int(float(line.rsplit(" ", 1)[1]))
-    return total
 
 
 class DeterministicTest(unittest.TestCase):

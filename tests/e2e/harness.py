@@ -203,6 +203,12 @@ serving: {{{self._places("serving", hosts)}}}
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
+    def metric(self, name, metric):
+        """The value of a process's metric, that of all its labels together."""
+        lines = self.http(name, "/metrics", parse=False)[1].splitlines()
+        return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines
+                   if line.startswith((metric + " ", metric + "{")))
+
     def address(self, name, key):
         for line in (self.run_dir / f"{name}.address").read_text().splitlines():
             field, value = line.split(": ", 1)

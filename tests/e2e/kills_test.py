@@ -6,6 +6,7 @@ are killed with SIGKILL at random moments; in the end every key must have the co
 sample ids that follow from the files alone. FRESHET_SEED repeats a run's choices, FRESHET_KILLS
 sets their number."""
 
+import itertools
 import os
 import random
 import sys
@@ -14,7 +15,7 @@ import unittest
 
 from harness import Cluster, wait_until
 from ledger import LEDGER, ledger_of
-from samples import StreamWriter, differing_keys, expected_ledger, make_lines
+from samples import StreamWriter, differing_keys, expected_ledger, make_lines, wide_lines
 from waiting import limit_test
 
 KILLS = int(os.environ.get("FRESHET_KILLS", "60"))
@@ -62,6 +63,30 @@ class KillsTest(unittest.TestCase):
             self.assertGreaterEqual(sum(killed.values()), KILLS)
             # A coordinator that comes back, and a ps or worker, begin a new epoch each.
             self.assertGreater(status["epoch"], KILLS // 4)
+
+    def test_rows_on_disk_stay_where_they_are_when_others_die(self):
+        with Cluster(LEDGER, "training: {batch_size: 128, rpc_timeout: 500ms}", serving=0,
+                     owner_threads=1, cut_every="1s",
+                     storage="{type: dram_ssd, dram_bytes: 4MiB, path: tier}") as cluster:
+            writer = StreamWriter(cluster.stream)
+            lines = wide_lines(SEED)
+            writer.append(itertools.islice(lines, 100_000))
+            cluster.start()
+            cluster.wait(lambda s: s["samples"] == writer.lines, "the lines trained")
+            cluster.freshetctl("cut")
+            for name in ("worker-0", "coordinator", "worker-1", "ps-0"):
+                self.assertGreater(cluster.metric("ps-1", "freshet_ps_cold_rows"), 5000)
+                before = cluster.metric("ps-1", "freshet_ps_rewinds_total")
+                writer.append(itertools.islice(lines, 500))
+                time.sleep(0.2)
+                epoch = cluster.status()["epoch"]
+                self.assertTrue(cluster.kill(name))
+                cluster.wait(lambda s: s["epoch"] > epoch and s["phase"] == "TRAINING", "a rewind")
+                self.assertGreater(cluster.metric("ps-1", "freshet_ps_rewinds_total"), before)
+            writer.finish()
+            cluster.wait_finished()
+            self.assertEqual(
+                differing_keys(ledger_of(cluster), expected_ledger(cluster.stream)), {})
 
     def kill_all_over(self, cluster, feed):
         """Kills every process in turn, in an order of chance, until there were KILLS: by name."""

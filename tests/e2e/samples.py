@@ -33,6 +33,14 @@ def make_lines(count, seed, users=2000, items=800, skew=0.8):
         yield f"u{user},i{item},{int(numbers.random() < likes)},{time}\n"
 
 
+def wide_lines(seed):
+    """Lines with so many different values that their rows do not fit into a small memory."""
+    chance = random.Random(seed)
+    for number in range(10**9):
+        yield (f"u{chance.randrange(60_000)},i{chance.randrange(60_000)},{number % 2},"
+               f"{1_600_000_000 + number // 10}\n")
+
+
 class StreamWriter:
     """Appends samples to the partitions of a stream in turn, as its producers would."""
 

@@ -29,7 +29,8 @@ import late_messages
 from harness import Cluster, CommandFailed
 from learner import Learner
 from ledger import LEDGER, ledger_of
-from samples import SLOTS, StreamWriter, differing_keys, expected_ledger, make_lines
+from samples import (SLOTS, StreamWriter, differing_keys, expected_ledger, make_lines,
+                     wide_lines)
 from small_disk import SmallDisk
 from versions import DAMAGES, manifests, part_paths
 from waiting import Deadline
@@ -46,14 +47,6 @@ VERSIONS_BETWEEN_DAMAGES = 6
 # More than a worker pushes in a round's session: so what comes late has every sequence, also those
 # that the session of today comes to next.
 LATE_PUSHES = 5000
-
-
-def wide_lines(seed):
-    """Lines with so many different values that their rows do not fit into a small memory."""
-    chance = random.Random(seed)
-    for number in range(10**9):
-        yield (f"u{chance.randrange(60_000)},i{chance.randrange(60_000)},{number % 2},"
-               f"{1_600_000_000 + number // 10}\n")
 
 
 class Ledger:

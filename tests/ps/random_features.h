@@ -1,5 +1,7 @@
 #pragma once
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <iterator>
 #include <random>
 #include <set>
 #include <string>
@@ -157,6 +159,25 @@ inline void Load(EmbeddingTable& table, const EmbeddingRows& rows) {
     all[i] = i;
   }
   REQUIRE(table.Load(rows, all, rows.tombstones, [](Key) { return true; }).ok());
+}
+
+// What a part that was read for some keys alone loads: their rows and tombstones, and all that is
+// known of keys without a row.
+inline void LoadOnly(EmbeddingTable& table,
+                     const EmbeddingRows& rows,
+                     const TouchedKeys::Keys& only) {
+  std::vector<uint32_t> picked;
+  for (uint32_t i = 0; i < rows.keys.size(); ++i) {
+    if (only.contains(rows.keys[i])) {
+      picked.push_back(i);
+    }
+  }
+  std::vector<Key> tombstones;
+  std::copy_if(
+      rows.tombstones.begin(), rows.tombstones.end(), std::back_inserter(tombstones), [&](Key key) {
+        return only.contains(key);
+      });
+  REQUIRE(table.Load(rows, picked, tombstones, [](Key) { return true; }).ok());
 }
 
 // The first column in which they differ, tombstones aside; empty if in none.

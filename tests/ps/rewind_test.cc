@@ -1,6 +1,7 @@
 // A server that goes to another version by loading only what may differ has the same rows, and all
 // else that counts, as one that loads all of it.
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <random>
 #include <set>
 
@@ -17,10 +18,18 @@ using test::Run;
 
 constexpr uint64_t kKeys = 600;
 
+// Where rows lie on disk too: the least that a server takes, and more rows than that holds.
+constexpr uint64_t kDramBytes = 4U << 20U;
+constexpr uint64_t kManyKeys = 40'000;
+// A slot whose keys get rows at once, which are not evicted.
+constexpr uint32_t kLastingSlot = 1;
+
 enum class Rules { kNone, kExact, kBloom };
 
 proto::ModelSpec ModelWith(Rules rules) {
   proto::ModelSpec model = test::SmallModel();
+  model.add_slots()->set_name("fleeting");
+  model.add_slots()->set_name("lasting");
   if (rules == Rules::kNone) {
     return model;
   }
@@ -34,6 +43,10 @@ proto::ModelSpec ModelWith(Rules rules) {
   }
   policy->mutable_rules()->mutable_eviction()->set_steps_to_live(12);
   policy->set_evict_every_steps(8);
+  proto::SlotRules& lasting = *policy->add_slots();
+  lasting.set_slot(kLastingSlot);
+  lasting.mutable_rules()->mutable_admission()->set_filter_freq(1);
+  lasting.mutable_rules()->mutable_eviction()->set_steps_to_live(1'000'000);
   return model;
 }
 
@@ -71,16 +84,48 @@ Beside ReadBeside(Cluster& cluster, uint64_t version) {
 // Training by chance, of one worker.
 class Trainer {
  public:
-  explicit Trainer(uint64_t seed) : random_(seed) {}
+  explicit Trainer(uint64_t seed, uint64_t keys = kKeys) : random_(seed), keys_(keys) {}
 
   void Push(Cluster& cluster, uint64_t epoch, uint64_t sequence) {
     std::set<uint64_t> numbers;
     for (uint64_t i = 0, count = 1 + random_() % 60; i < count; ++i) {
-      const uint64_t number = random_() % kKeys;
+      const uint64_t number = random_() % keys_;
       numbers.insert(random_() % 2 == 0 ? number : number % 40);  // some come often
     }
+    PushNumbers(cluster, epoch, sequence, 0, numbers);
+  }
+
+  // Every key once; or the first ones.
+  void PushAll(Cluster& cluster, uint64_t epoch, uint64_t sequence, uint64_t keys = kManyKeys) {
+    std::set<uint64_t> numbers;
+    for (uint64_t number = 0; number < keys; ++number) {
+      numbers.insert(numbers.end(), number);
+    }
+    PushNumbers(cluster, epoch, sequence, kLastingSlot, numbers);
+  }
+
+  void Delete(Cluster& cluster, uint64_t epoch) {
     for (uint32_t server = 0; server < cluster.shape().servers; ++server) {
-      Batch batch{.runs = {Run{.variable = 0}, Run{.variable = 1}}};
+      std::vector<Key> gone;
+      for (uint64_t number = random_() % 5; number < keys_; number += 1 + keys_ / 16) {
+        if (cluster.ServerOf(KeyOf(number)) == server) {
+          gone.push_back(KeyOf(number));
+        }
+      }
+      REQUIRE(cluster.client(server).Delete(epoch, "weights", gone).ok());
+    }
+  }
+
+  uint64_t Draw(uint64_t below) { return random_() % below; }
+
+ private:
+  static void PushNumbers(Cluster& cluster,
+                          uint64_t epoch,
+                          uint64_t sequence,
+                          uint32_t slot,
+                          const std::set<uint64_t>& numbers) {
+    for (uint32_t server = 0; server < cluster.shape().servers; ++server) {
+      Batch batch{.runs = {Run{.variable = 0, .slot = slot}, Run{.variable = 1}}};
       for (const uint64_t number : numbers) {
         const Key key = KeyOf(number);
         const auto gradient = static_cast<float>(1 + (number + sequence) % 7);
@@ -101,22 +146,8 @@ class Trainer {
     }
   }
 
-  void Delete(Cluster& cluster, uint64_t epoch) {
-    for (uint32_t server = 0; server < cluster.shape().servers; ++server) {
-      std::vector<Key> gone;
-      for (uint64_t number = random_() % 5; number < kKeys; number += 37) {
-        if (cluster.ServerOf(KeyOf(number)) == server) {
-          gone.push_back(KeyOf(number));
-        }
-      }
-      REQUIRE(cluster.client(server).Delete(epoch, "weights", gone).ok());
-    }
-  }
-
-  uint64_t Draw(uint64_t below) { return random_() % below; }
-
- private:
   std::mt19937_64 random_;
+  const uint64_t keys_;
 };
 
 // A cut that does not get to its end: how far it comes is drawn.
@@ -130,29 +161,40 @@ void BeginCut(Cluster& cluster, uint64_t epoch, uint64_t version, bool full, boo
   }
 }
 
-uint64_t Rewinds(Cluster& cluster) {
-  uint64_t rewinds = 0;
+// Of all servers.
+uint64_t MetricOf(Cluster& cluster, const std::string& metric) {
+  uint64_t sum = 0;
   for (uint32_t server = 0; server < cluster.shape().servers; ++server) {
     const std::string text = cluster.server(server).MetricsText();
-    const std::string name = "\nfreshet_ps_rewinds_total ";
+    const std::string name = "\n" + metric + " ";
     const size_t found = text.find(name);
     REQUIRE(found != std::string::npos);
-    rewinds += std::stoull(text.substr(found + name.size()));
+    sum += std::stoull(text.substr(found + name.size()));
   }
-  return rewinds;
+  return sum;
+}
+
+uint64_t Rewinds(Cluster& cluster) {
+  return MetricOf(cluster, "freshet_ps_rewinds_total");
+}
+
+uint64_t ColdRows(Cluster& cluster) {
+  return MetricOf(cluster, "freshet_ps_cold_rows");
 }
 
 }  // namespace
 
-TEST_CASE("a rewound server equals one that has loaded all", "[ps]") {
+TEST_CASE("a rewound server equals one that has loaded all", "[ps][rewind]") {
   const Rules rules = GENERATE(Rules::kNone, Rules::kExact, Rules::kBloom);
-  const uint64_t seed = GENERATE(range(uint64_t{1}, uint64_t{9}));
-  CAPTURE(static_cast<int>(rules), seed);
-  Trainer trainer(seed);
+  const uint64_t seed = GENERATE(range(uint64_t{1}, uint64_t{11}));
+  const bool tiered = seed % 5 == 0;
+  CAPTURE(static_cast<int>(rules), seed, tiered);
+  Trainer trainer(seed, tiered ? kManyKeys : kKeys);
   const proto::ModelSpec model = ModelWith(rules);
   const test::ClusterShape shape{
-      .servers = static_cast<uint32_t>(1 + trainer.Draw(3)),
+      .servers = static_cast<uint32_t>(1 + trainer.Draw(tiered ? 2 : 3)),
       .owner_threads = static_cast<uint32_t>(1 + trainer.Draw(2)),
+      .dram_bytes = tiered ? kDramBytes : 0,
   };
   const test::ScratchFolder folder;
   const std::string log = folder.path() + "/log";
@@ -160,6 +202,9 @@ TEST_CASE("a rewound server equals one that has loaded all", "[ps]") {
   survivor.Restore(1, 0);
   survivor.Declare(1, model);
   uint64_t sequence = 0;
+  if (tiered) {
+    trainer.PushAll(survivor, 1, ++sequence);
+  }
   const uint64_t versions = 2 + trainer.Draw(6);
   const uint64_t last_base = 1 + trainer.Draw(versions);
   for (uint64_t version = 1; version <= versions; ++version) {
@@ -185,13 +230,14 @@ TEST_CASE("a rewound server equals one that has loaded all", "[ps]") {
 
   // Any version of the line since its base.
   const uint64_t target = last_base + trainer.Draw(versions - last_base + 1);
-  Cluster fresh(shape, log);
+  Cluster fresh({.servers = shape.servers, .owner_threads = shape.owner_threads}, log);
   const uint64_t rows = fresh.Restore(2, target);
   CHECK(survivor.Restore(2, target) == rows);
+  CHECK((!tiered || ColdRows(survivor) > kManyKeys / 4));
   CHECK(Rewinds(survivor) == shape.servers);
   CHECK(Rewinds(fresh) == 0);
-  Trainer same(seed + 1);
-  Trainer same_again(seed + 1);
+  Trainer same(seed + 1, tiered ? kManyKeys : kKeys);
+  Trainer same_again(seed + 1, tiered ? kManyKeys : kKeys);
   for (uint64_t push = 1; push <= 5; ++push) {
     same.Push(survivor, 2, push);
     same_again.Push(fresh, 2, push);
@@ -203,7 +249,7 @@ TEST_CASE("a rewound server equals one that has loaded all", "[ps]") {
   CHECK(ReadBeside(survivor, next_version) == ReadBeside(fresh, of_fresh));
 }
 
-TEST_CASE("a server rewinds from one version to another, and forth again", "[ps]") {
+TEST_CASE("a server rewinds from one version to another, and forth again", "[ps][rewind]") {
   const proto::ModelSpec model = ModelWith(Rules::kNone);
   const test::ScratchFolder folder;
   const std::string log = folder.path() + "/log";
@@ -232,7 +278,7 @@ TEST_CASE("a server rewinds from one version to another, and forth again", "[ps]
   CHECK(survivor.Read(6) == contents[3]);
 }
 
-TEST_CASE("rows are loaded whole where nobody can tell what differs", "[ps]") {
+TEST_CASE("rows are loaded whole where nobody can tell what differs", "[ps][rewind]") {
   const proto::ModelSpec model = ModelWith(Rules::kNone);
   const test::ScratchFolder folder;
   const std::string log = folder.path() + "/log";
@@ -268,6 +314,67 @@ TEST_CASE("rows are loaded whole where nobody can tell what differs", "[ps]") {
     CHECK(survivor.Restore(4, 4) > 0);
     CHECK(Rewinds(survivor) == 1);
   }
+}
+
+TEST_CASE("a server loads everything where more rows may differ than it can know of",
+          "[ps][rewind]") {
+  const proto::ModelSpec model = ModelWith(Rules::kNone);
+  Cluster survivor({.dram_bytes = kDramBytes});
+  Trainer trainer(3, kManyKeys);
+  survivor.Restore(1, 0);
+  survivor.Declare(1, model);
+  trainer.PushAll(survivor, 1, 1);
+  survivor.CutVersion(1, 1, model, true);
+  const auto before = survivor.Read(1);
+  uint64_t epoch = 1;
+  const auto restore = [&] {
+    CHECK(survivor.Restore(++epoch, 1) == before.rows.size());
+    // Of rows, which get three quarters at most, and what blocks that are being loaded take beyond.
+    CHECK(survivor.server().bytes() < kDramBytes / 4 * 3 + (1U << 20U));
+    CHECK(ColdRows(survivor) > 0);
+  };
+  uint64_t version = 1;
+  SECTION("too many went to disk to be remembered") {
+    trainer.PushAll(survivor, epoch, 2);
+  }
+  SECTION("too many are named by versions") {
+    trainer.PushAll(survivor, epoch, 2, 5000);
+    survivor.CutVersion(epoch, ++version, model);
+  }
+  restore();
+  CHECK(Rewinds(survivor) == 0);
+  trainer.Push(survivor, epoch, 1);
+  restore();
+  CHECK(Rewinds(survivor) == 1);
+  survivor.CutVersion(epoch, ++version, model, true);
+  CHECK(survivor.Read(version) == before);
+}
+
+TEST_CASE("a rewind that fails halfway leaves nothing that is taken for whole", "[ps][rewind]") {
+  const bool tiered = GENERATE(false, true);
+  CAPTURE(tiered);
+  const proto::ModelSpec model = ModelWith(Rules::kNone);
+  Cluster survivor({.dram_bytes = tiered ? kDramBytes : 0});
+  Trainer trainer(4, kManyKeys);
+  survivor.Restore(1, 0);
+  survivor.Declare(1, model);
+  trainer.PushAll(survivor, 1, 1);
+  survivor.CutVersion(1, 1, model, true);
+  trainer.Push(survivor, 1, 2);
+  survivor.CutVersion(1, 2, model);
+  trainer.Push(survivor, 1, 3);
+  const auto before = survivor.Read(2);
+  // The base can be read, the delta cannot.
+  const std::string part = survivor.log().VersionDirectory(VersionId(2)) + "/part-0-0.safetensors";
+  std::filesystem::rename(part, part + ".gone");
+  CHECK_FALSE(survivor.client().Restore(survivor.RestoreRequest(2, 2)).ok());
+  std::filesystem::rename(part + ".gone", part);
+  CHECK(survivor.Restore(3, 2) == before.rows.size());
+  CHECK(Rewinds(survivor) == 0);
+  CHECK(survivor.Restore(4, 2) == before.rows.size());
+  CHECK(Rewinds(survivor) == 1);
+  survivor.CutVersion(4, 3, model, true);
+  CHECK(survivor.Read(3) == before);
 }
 
 }  // namespace freshet::ps

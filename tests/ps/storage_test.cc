@@ -129,12 +129,46 @@ std::string SwapHalves(std::string bytes) {
   return bytes;
 }
 
+// RocksDB writes no more.
+void WaitUntilFilesStay(PsServer& server) {
+  const auto bytes = [&server] {
+    const std::string text = server.MetricsText();
+    const std::string name = "\nfreshet_ps_cold_disk_bytes ";
+    return std::stod(text.substr(text.find(name) + name.size()));
+  };
+  double before = 0;
+  for (int same = 0; same < 5;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const double now = bytes();
+    same = now == before ? same + 1 : 0;
+    before = now;
+  }
+}
+
+// One a run: it takes a while.
+size_t SomeKindOfDamage() {
+  return std::random_device()() % 4;
+}
+
+// To every file of rows.
+void Damage(const std::string& directory, size_t kind) {
+  const auto damage = std::array{FlipBits, CutShort, ZeroBlocks, SwapHalves}[kind];
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory + "/rows")) {
+    if (entry.path().extension() == ".sst") {
+      std::ifstream before_it(entry.path(), std::ios::binary);
+      const std::string bytes{std::istreambuf_iterator<char>(before_it), {}};
+      std::ofstream(entry.path(), std::ios::binary | std::ios::trunc) << damage(bytes);
+      ++files;
+    }
+  }
+  REQUIRE(files > 0);
+}
+
 TEST_CASE("when rows on disk cannot be read, the epoch ends, and the next one is whole", "[ps]") {
   constexpr uint64_t kKeys = 400'000;
-  // One of them a run: it takes a while.
-  const size_t kind = std::random_device()() % 4;
+  const size_t kind = SomeKindOfDamage();
   CAPTURE(kind);
-  const auto damage = std::array{FlipBits, CutShort, ZeroBlocks, SwapHalves}[kind];
   Cluster cluster({.dram_bytes = kDramBytes});
   std::mt19937_64 random(7);
   cluster.Restore(1, 0);
@@ -146,18 +180,7 @@ TEST_CASE("when rows on disk cannot be read, the epoch ends, and the next one is
   REQUIRE(cluster.client().Push({.sequence = 1}, PushOf(keys, random)).ok());
   cluster.CutVersion(1, 1, SmallModel());
   const auto before = cluster.Read(1);
-  // Every file of rows is damaged.
-  size_t files = 0;
-  for (const auto& entry :
-       std::filesystem::recursive_directory_iterator(cluster.StorageDirectory(0) + "/rows")) {
-    if (entry.path().extension() == ".sst") {
-      std::ifstream before_it(entry.path(), std::ios::binary);
-      const std::string bytes{std::istreambuf_iterator<char>(before_it), {}};
-      std::ofstream(entry.path(), std::ios::binary | std::ios::trunc) << damage(bytes);
-      ++files;
-    }
-  }
-  REQUIRE(files > 0);
+  Damage(cluster.StorageDirectory(0), kind);
   const Run all{.keys = keys};
   const Status status = cluster.client().Pull({}, {.runs = {all}}).status();
   CHECK(absl::IsDataLoss(status));
@@ -168,6 +191,42 @@ TEST_CASE("when rows on disk cannot be read, the epoch ends, and the next one is
   CHECK(absl::IsDataLoss(cluster.client().Cut(1, 2).status()));
   REQUIRE(cluster.Restore(2, 1) == kKeys);
   CHECK(cluster.client().Pull({.epoch = 2}, {.runs = {all}}).ok());
+  cluster.CutVersion(2, 3, SmallModel(), true);
+  CHECK(cluster.Read(3) == before);
+}
+
+TEST_CASE("when a rewind finds that rows on disk cannot be read, all are loaded", "[ps]") {
+  constexpr uint64_t kKeys = 100'000;
+  const bool damaged = GENERATE(true, false);
+  const size_t kind = SomeKindOfDamage();
+  CAPTURE(damaged, kind);
+  Cluster cluster({.dram_bytes = 4U << 20U});
+  std::mt19937_64 random(7);
+  cluster.Restore(1, 0);
+  cluster.Declare(1, SmallModel());
+  std::vector<Key> keys(kKeys);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    keys[i] = KeyOf(i);
+  }
+  REQUIRE(cluster.client().Push({.sequence = 1}, PushOf(keys, random)).ok());
+  cluster.CutVersion(1, 1, SmallModel(), true);
+  const auto before = cluster.Read(1);
+  const std::vector<Key> changed(keys.begin(), keys.begin() + 3000);
+  REQUIRE(cluster.client().Push({.sequence = 2}, PushOf(changed, random)).ok());
+  cluster.CutVersion(1, 2, SmallModel());
+  // Others come up, so that these go down.
+  for (size_t first = 20'000; first < kKeys; first += 20'000) {
+    const Run others{.keys = {keys.begin() + static_cast<ptrdiff_t>(first),
+                              keys.begin() + static_cast<ptrdiff_t>(first + 20'000)}};
+    REQUIRE(cluster.client().Pull({}, {.runs = {others}}).ok());
+  }
+  if (damaged) {
+    WaitUntilFilesStay(cluster.server());  // so that nobody but the rewind finds it
+    Damage(cluster.StorageDirectory(0), kind);
+  }
+  CHECK(cluster.Restore(2, 1) == kKeys);
+  CHECK_THAT(cluster.server().MetricsText(),
+             Contains(damaged ? "freshet_ps_rewinds_total 0" : "freshet_ps_rewinds_total 1"));
   cluster.CutVersion(2, 3, SmallModel(), true);
   CHECK(cluster.Read(3) == before);
 }

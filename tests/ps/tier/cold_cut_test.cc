@@ -1,6 +1,8 @@
 #include "ps/tier/cold_cut.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <iterator>
 #include <map>
 #include <random>
 #include <set>
@@ -146,6 +148,37 @@ class TieredTable {
     deleted_.clear();
   }
 
+  // Takes away what changed since the last committed version, and perhaps some more; the rest is
+  // clean. Not if nobody knows any more what changed.
+  void Rewind() {
+    if (cutting()) {
+      EndCut(false);
+    }
+    const auto hashes = cold_->ChangedHashes();
+    if (!hashes) {
+      return;
+    }
+    std::set<Key> gone;
+    std::transform(
+        hashes->begin(), hashes->end(), std::inserter(gone, gone.end()), UnmixSplitMix64);
+    std::erase_if(hot_, [&](const auto& entry) {
+      if (entry.second.dirty) {
+        gone.insert(entry.first);
+      }
+      return gone.contains(entry.first);
+    });
+    REQUIRE(std::includes(gone.begin(), gone.end(), changed_.begin(), changed_.end()));
+    const std::vector<Key> keys(gone.begin(), gone.end());
+    std::vector<RowState> states(keys.size());
+    REQUIRE(cold_->Erase(keys, states).ok());
+    cold_->MarkAllClean();
+    std::erase_if(now_, [&](const auto& entry) { return gone.contains(entry.first); });
+    changed_.clear();
+    ++rewinds_;
+  }
+
+  int rewinds() const { return rewinds_; }
+
   size_t rows() const { return now_.size(); }
 
   size_t hot() const { return hot_.size(); }
@@ -171,15 +204,17 @@ class TieredTable {
   std::set<Key> changed_of_cut_;
   std::set<Key> deleted_;  // since the flip
   std::map<Key, uint64_t> expected_;
+  int rewinds_ = 0;
 };
 
-void RunRandomly(const ColdStoreOptions& options, uint64_t seed, int steps) {
+// Returns how many rewinds there were.
+int RunRandomly(const ColdStoreOptions& options, uint64_t seed, int steps) {
   std::mt19937_64 random(seed);
   const auto store = OpenStore(options);
   TieredTable table(*store);
   for (int step = 0; step < steps; ++step) {
     const Key key = random() % 60;
-    switch (random() % 16) {
+    switch (random() % 17) {
       case 0:
       case 1:
       case 2:
@@ -206,6 +241,11 @@ void RunRandomly(const ColdStoreOptions& options, uint64_t seed, int steps) {
           table.CopySome();
         }
         break;
+      case 14:
+        if (random() % 8 == 0) {
+          table.Rewind();
+        }
+        break;
       default:
         if (!table.cutting()) {
           table.BeginCut(random() % 5 == 0);
@@ -215,6 +255,7 @@ void RunRandomly(const ColdStoreOptions& options, uint64_t seed, int steps) {
     }
     REQUIRE(table.rows() == table.hot() + table.cold().rows());
   }
+  return table.rewinds();
 }
 
 TEST_CASE("a version holds each changed row once, as it was at the flip, hot or cold",
@@ -222,7 +263,7 @@ TEST_CASE("a version holds each changed row once, as it was at the flip, hot or 
   const uint64_t seed = std::random_device()();
   INFO("seed " << seed);
   const Scratch scratch;
-  RunRandomly(SmallOptions(scratch.path()), seed, 60'000);
+  CHECK(RunRandomly(SmallOptions(scratch.path()), seed, 60'000) > 100);
 }
 
 TEST_CASE("rows that changed are not forgotten when there are too many to remember", "[ps][tier]") {
@@ -332,6 +373,29 @@ TEST_CASE("a row that was hot at the flip is left to the hot rows", "[ps][tier]"
   CHECK(OneRow::Read(*cut).empty());
   row.table().EndCut(false);
   CHECK(OneRow::Read(*row.table().BeginCut(false)) == Numbers{1});
+}
+
+TEST_CASE("the rows that a rewind takes away are known until a version holds them", "[ps][tier]") {
+  OneRow row;
+  const auto known = [&] { return row.table().ChangedHashes()->size(); };
+  row.Put(1, RowState::kClean);
+  CHECK(known() == 0);
+  CHECK(row.Take() == RowState::kClean);
+  row.Put(2, RowState::kDirty);
+  CHECK(known() == 1);
+  auto cut = row.table().BeginCut(false);
+  row.Put(2, row.Take());
+  row.table().EndCut(false);
+  CHECK(known() == 2);  // the same row twice
+  cut = row.table().BeginCut(false);
+  CHECK(OneRow::Read(*cut) == Numbers{2});
+  row.table().EndCut(true);
+  CHECK(known() == 0);
+  CHECK(row.Take() == RowState::kClean);
+  row.Put(3, RowState::kDirty);
+  row.table().MarkAllClean();
+  CHECK(known() == 0);
+  CHECK(row.Take() == RowState::kClean);
 }
 
 TEST_CASE("a row that is deleted after the flip is in the version", "[ps][tier]") {
