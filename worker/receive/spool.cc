@@ -16,6 +16,9 @@ constexpr std::chrono::minutes kDeleteEvery{1};
 constexpr size_t kDigits = 12;
 constexpr uint64_t kMaxNumber = 999'999'999'999;
 constexpr uint64_t kBlockBytes = 64U << 10U;
+// The checksums of a segment are written anew when they have grown by this share, so that all of
+// that stays in proportion to what is received.
+constexpr size_t kSumsAtOnce = 16;
 
 // 0: the name is not that of a segment.
 uint64_t NumberOf(std::string_view name) {
@@ -125,11 +128,39 @@ Status Spool::Find() {
   for (const uint64_t number : numbers) {
     FRESHET_RETURN_IF_ERROR(files_.SyncFile(PathOf(number)));
   }
+  for (size_t i = 0; i < std::min<size_t>(options_.partitions, numbers.size()); ++i) {
+    FRESHET_RETURN_IF_ERROR(SumRest(numbers[numbers.size() - 1 - i]));
+  }
   if (newest > 0) {
     FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(PathOf(newest)));
     stood_at_ns_ = info.modified_ns;
   }
   return FindMarks(with_origin);
+}
+
+// Of a segment that was open when its process was killed.
+Status Spool::SumRest(uint64_t number) {
+  const std::string path = PathOf(number);
+  FRESHET_ASSIGN_OR_RETURN(SummedBlocks known, ReadBlockSums(files_, path));
+  FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(path));
+  if (info.bytes == known.bytes) {
+    return absl::OkStatus();
+  }
+  if (info.bytes < known.bytes) {
+    Log().warn("received samples were cut path={} bytes={} were={}", path, info.bytes, known.bytes);
+    FRESHET_RETURN_IF_ERROR(files_.RemoveAll(BlockSumsPath(path)));
+  }
+  known.sums.resize(std::min(info.bytes, known.bytes) / kSumBlockBytes);
+  uint64_t at = known.sums.size() * kSumBlockBytes;
+  FRESHET_ASSIGN_OR_RETURN(const auto file, files_.OpenReadable(path));
+  Segment segment{
+      .path = path, .file = nullptr, .bytes = info.bytes, .sums = BlockSums(std::move(known.sums))};
+  std::string block(kSumBlockBytes, '\0');
+  for (size_t got = 1; got > 0; at += got) {
+    FRESHET_ASSIGN_OR_RETURN(got, file->ReadAt(at, std::as_writable_bytes(std::span(block))));
+    segment.sums.Append(std::string_view(block).substr(0, got));
+  }
+  return WriteSums(segment, true);
 }
 
 Status Spool::FindMarks(const std::vector<uint64_t>& with_origin) {
@@ -192,15 +223,13 @@ Status Spool::Write() {
     return absl::OkStatus();
   }
   if (pending_.begins_file) {
-    FRESHET_RETURN_IF_ERROR(Sync());
-    segments_.clear();
+    FRESHET_RETURN_IF_ERROR(EndSegments());
     pending_.begins_file = false;
   }
   const bool full = !segments_.empty() && written_ >= options_.segment_bytes;
   if (full && split_) {
     FRESHET_RETURN_IF_ERROR(WriteUpTo(*split_));
-    FRESHET_RETURN_IF_ERROR(Sync());
-    segments_.clear();
+    FRESHET_RETURN_IF_ERROR(EndSegments());
   }
   split_.reset();
   if (!pending_.bytes.empty()) {
@@ -223,6 +252,8 @@ Status Spool::OpenSegments() {
           WriteFileAtomically(files_, OriginPathOf(number), OriginText(*pending_.position)));
     }
     Segment segment{.path = PathOf(number), .file = nullptr};
+    // Somebody may have removed segments without them.
+    FRESHET_RETURN_IF_ERROR(files_.RemoveAll(BlockSumsPath(segment.path)));
     FRESHET_ASSIGN_OR_RETURN(segment.file, files_.OpenWritable(segment.path));
     opened.push_back(std::move(segment));
   }
@@ -232,6 +263,31 @@ Status Spool::OpenSegments() {
   turn_ = 0;
   written_ = 0;
   return absl::OkStatus();
+}
+
+Status Spool::EndSegments() {
+  FRESHET_RETURN_IF_ERROR(Sync());
+  for (Segment& segment : segments_) {
+    FRESHET_RETURN_IF_ERROR(WriteSums(segment, true));
+  }
+  segments_.clear();
+  return absl::OkStatus();
+}
+
+// The segment is synced: after a crash of the machine there may be too few checksums, never too
+// many. For want of room there are fewer, too.
+Status Spool::WriteSums(Segment& segment, bool ended) {
+  if (segment.bytes == 0 || (segment.sums.blocks() == segment.summed && !ended)) {
+    return absl::OkStatus();
+  }
+  segment.summed = segment.sums.blocks();
+  const Status status =
+      WriteFileAtomically(files_, BlockSumsPath(segment.path), segment.sums.Text(ended));
+  if (absl::IsResourceExhausted(status)) {
+    Log().warn("no room for checksums of received samples path={}", segment.path);
+    return absl::OkStatus();
+  }
+  return status;
 }
 
 // Takes what was written off the front of pending_, also if it was not all.
@@ -244,6 +300,7 @@ Status Spool::WriteUpTo(size_t end) {
     done = std::min<size_t>(end, info.bytes - std::min(info.bytes, segment.bytes));
   }
   segment.bytes += done;
+  segment.sums.Append(std::string_view(pending_.bytes).substr(0, done));
   segment.synced = segment.synced && done == 0;
   written_ += done;
   pending_.bytes.erase(0, done);
@@ -261,6 +318,11 @@ Status Spool::KeepHouse() {
   if (now - synced_at_ >= kSyncEvery) {
     synced_at_ = now;
     FRESHET_RETURN_IF_ERROR(Sync());
+    for (Segment& segment : segments_) {
+      if (segment.sums.blocks() > segment.summed + segment.summed / kSumsAtOnce) {
+        FRESHET_RETURN_IF_ERROR(WriteSums(segment, false));
+      }
+    }
   }
   return DeleteOld();
 }
@@ -294,6 +356,7 @@ Status Spool::DeleteOld() {
     if (info.ok() && info->modified_ns < oldest_ns) {
       FRESHET_RETURN_IF_ERROR(files_.RemoveAll(PathOf(number)));
       FRESHET_RETURN_IF_ERROR(files_.RemoveAll(OriginPathOf(number)));
+      FRESHET_RETURN_IF_ERROR(files_.RemoveAll(BlockSumsPath(PathOf(number))));
       Log().info("deleted received samples that are too old path={}", PathOf(number));
     }
   }
@@ -301,8 +364,7 @@ Status Spool::DeleteOld() {
 }
 
 Status Spool::Complete() {
-  FRESHET_RETURN_IF_ERROR(Sync());
-  segments_.clear();
+  FRESHET_RETURN_IF_ERROR(EndSegments());
   complete_ = true;
   return WriteFileAtomically(files_, options_.directory + "/" + kStreamCompleteName, "");
 }

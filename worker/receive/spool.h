@@ -11,6 +11,7 @@
 #include "common/env/file_system.h"
 #include "common/env/lock_file.h"
 #include "common/status.h"
+#include "common/stream/block_sums.h"
 #include "common/stream/record_ends.h"
 #include "worker/receive/sample_source.h"
 
@@ -32,6 +33,9 @@ struct SpoolOptions {
 // before it, has the inode and offset of its first byte, and a checksum of the two: as segments
 // hold the bytes as they were, the segment's size says how far that file was received.
 //
+// `_SEGMENT.sums` has checksums of its blocks (docs/formats/received.md), of those that are full
+// from time to time, and of all when it is ended.
+//
 // A new process begins new segments. One that was killed in the middle of a record leaves the
 // record's beginning behind, which is a bad sample.
 // One thread at a time.
@@ -40,7 +44,7 @@ class Spool {
   static constexpr size_t kMostMarks = 64;
 
   // Creates the folder if need be. FailedPrecondition: another process receives into it, or it
-  // holds other files. DataLoss: what tells how far a file was received is damaged.
+  // holds other files. DataLoss: what tells how far a file was received is damaged, or checksums.
   static StatusOr<std::unique_ptr<Spool>> Open(FileSystem& files,
                                                Clock& clock,
                                                const SpoolOptions& options);
@@ -83,6 +87,8 @@ class Spool {
     std::unique_ptr<WritableFile> file;
     uint64_t bytes = 0;
     bool synced = true;
+    BlockSums sums = BlockSums();
+    size_t summed = 0;  // blocks whose checksums are written
   };
 
   Spool(FileSystem& files, Clock& clock, const SpoolOptions& options)
@@ -91,7 +97,10 @@ class Spool {
   Status Find();
   Status FindMarks(const std::vector<uint64_t>& with_origin);
   StatusOr<LogMark> MarkOf(uint64_t number);
+  Status SumRest(uint64_t number);
   Status OpenSegments();
+  Status EndSegments();
+  Status WriteSums(Segment& segment, bool ended);
   Status WriteUpTo(size_t end);
   std::string PathOf(uint64_t number) const;
   std::string OriginPathOf(uint64_t number) const;

@@ -283,4 +283,84 @@ TEST_CASE("a segment for which there is no room leaves nothing behind at each tr
         std::vector<std::string>{".receiver.lock", "000000000001", "_000000000001.from"});
 }
 
+TEST_CASE("segments that are ended have checksums, those of a killed process from the next one",
+          "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{
+      .directory = folder / "s", .partitions = 2, .segment_bytes = 100, .keep_ms = 3'600'000};
+  const std::string long_line = std::string(2 * kSumBlockBytes, 'x') + "\n";
+  const auto sums_of = [&](const std::string& name) {
+    const auto sums = ReadBlockSums(LocalFileSystem(), options.directory + "/" + name);
+    REQUIRE(sums.ok());
+    return sums->sums.size();
+  };
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = long_line});
+    CHECK(sums_of("000000000001") == 0);
+    REQUIRE(spool->KeepHouse().ok());
+    CHECK(sums_of("000000000001") == 2);
+    PutAndWrite(*spool, {.bytes = "a\n"});  // full: goes to the second one, which is ended with it
+    CHECK(sums_of("000000000001") == 3);
+    CHECK(sums_of("000000000002") == 1);
+    PutAndWrite(*spool, {.bytes = "b\n"});
+    PutAndWrite(*spool, {.bytes = "c\n"});
+  }
+  CHECK(sums_of("000000000003") + sums_of("000000000004") == 0);
+  { const auto spool = OpenSpool(options); }
+  CHECK(sums_of("000000000003") == 1);
+  CHECK(sums_of("000000000004") == 1);
+  const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(2);
+  for (const std::string& name : SegmentsOf(options.directory)) {
+    std::filesystem::last_write_time(options.directory + "/" + name, old);
+  }
+  REQUIRE(OpenSpool(options)->KeepHouse().ok());
+  CHECK_FALSE(std::filesystem::exists(options.directory + "/_000000000001.sums"));
+  CHECK(std::filesystem::exists(options.directory + "/_000000000004.sums"));
+}
+
+TEST_CASE("checksums that somebody left behind are not those of a new segment", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1000};
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = "a\n"});
+    REQUIRE(spool->Complete().ok());
+  }
+  std::filesystem::remove(options.directory + "/000000000001");
+  const auto spool = OpenSpool(options);
+  PutAndWrite(*spool, {.bytes = "b\n"});
+  CHECK_FALSE(std::filesystem::exists(options.directory + "/_000000000001.sums"));
+}
+
+TEST_CASE("a newest segment that was cut is gone on from as it is", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1U << 20U};
+  std::string text;
+  while (text.size() < kSumBlockBytes + 100) {
+    text += "a line\n";
+  }
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = text, .position = LogPosition{1, 0}});
+    REQUIRE(spool->KeepHouse().ok());
+  }
+  const std::string path = options.directory + "/000000000001";
+  const size_t left = GENERATE(size_t{0}, size_t{700}, kSumBlockBytes, kSumBlockBytes + 50);
+  std::filesystem::resize_file(path, left);
+  const auto spool = OpenSpool(options);
+  CHECK(spool->stood_at() == LogPosition{1, left - left % 7});
+  const auto stream = MakeFileStream(
+      LocalFileSystem(), SystemClock(), {.path = options.directory, .block_sums = true});
+  const auto reader = stream->Open("000000000001", 0);
+  REQUIRE(reader.ok());
+  Record record;
+  size_t lines = 0;
+  while ((*reader)->Next(&record).value() == ReadResult::kRecord) {
+    CHECK_FALSE(record.damaged);
+    ++lines;
+  }
+  CHECK(lines == (left + 6) / 7);
+}
+
 }  // namespace freshet::worker::test
