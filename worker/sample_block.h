@@ -20,6 +20,7 @@ struct SampleBlock {
     size_t size = 0;
     uint64_t end_offset = 0;
     int64_t arrival_ms = 0;
+    bool damaged = false;
   };
 
   std::string bytes;
@@ -45,7 +46,8 @@ struct SampleBlock {
     records.push_back({.begin = bytes.size(),
                        .size = record.bytes.size(),
                        .end_offset = record.end_offset,
-                       .arrival_ms = record.arrival_ms});
+                       .arrival_ms = record.arrival_ms,
+                       .damaged = record.damaged});
     bytes.append(record.bytes);
   }
 

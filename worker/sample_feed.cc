@@ -240,7 +240,10 @@ void SampleFeed::Parse(SampleBlock* block) const {
   }
   block->problems.reserve(block->records.size());
   for (size_t i = 0; i < block->records.size(); ++i) {
-    block->problems.push_back(parser_.Parse(block->BytesOf(block->records[i]), &block->samples[i]));
+    const SampleBlock::RecordAt& record = block->records[i];
+    block->problems.push_back(record.damaged
+                                  ? DataLoss("lies in a block that does not have its checksum")
+                                  : parser_.Parse(block->BytesOf(record), &block->samples[i]));
   }
 }
 

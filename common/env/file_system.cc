@@ -176,13 +176,20 @@ class PosixFileSystem final : public FileSystem {
     return error ? ErrnoStatus("remove", path, error.value()) : absl::OkStatus();
   }
 
+  Status SyncFile(const std::string& path) override { return OpenAndSync(path, 0); }
+
   Status SyncDirectory(const std::string& directory) override {
-    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return OpenAndSync(directory, O_DIRECTORY);
+  }
+
+ private:
+  static Status OpenAndSync(const std::string& path, int flags) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
     if (fd < 0) {
-      return ErrnoStatus("open", directory, errno);
+      return ErrnoStatus("open", path, errno);
     }
     const Descriptor descriptor(fd);
-    return ::fsync(fd) == 0 ? absl::OkStatus() : ErrnoStatus("sync", directory, errno);
+    return ::fsync(fd) == 0 ? absl::OkStatus() : ErrnoStatus("sync", path, errno);
   }
 };
 
@@ -207,6 +214,25 @@ StatusOr<std::string> ReadFile(FileSystem& files, const std::string& path, uint6
                            file->ReadAt(0, std::as_writable_bytes(std::span(content))));
   content.resize(got);
   return content;
+}
+
+Status CreateDirectoriesDurably(FileSystem& files, const std::string& directory) {
+  std::vector<std::string> parents;
+  for (std::filesystem::path path = directory; path.has_relative_path();
+       path = path.parent_path()) {
+    const auto info = files.Stat(path.string());
+    if (!absl::IsNotFound(info.status())) {
+      FRESHET_RETURN_IF_ERROR(info.status());
+      break;
+    }
+    const std::string parent = path.parent_path().string();
+    parents.push_back(parent.empty() ? "." : parent);
+  }
+  FRESHET_RETURN_IF_ERROR(files.CreateDirectories(directory));
+  for (const std::string& parent : parents) {
+    FRESHET_RETURN_IF_ERROR(files.SyncDirectory(parent));
+  }
+  return absl::OkStatus();
 }
 
 Status WriteFileAtomically(FileSystem& files, const std::string& path, const std::string& content) {

@@ -55,6 +55,8 @@ class FileSystem {
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   // A file, or a directory with all it holds; one that does not exist is no error.
   virtual Status RemoveAll(const std::string& path) = 0;
+  // What is in the file survives a crash from now on, whoever wrote it.
+  virtual Status SyncFile(const std::string& path) = 0;
   // Names created, renamed or removed in the directory survive a crash from now on.
   virtual Status SyncDirectory(const std::string& directory) = 0;
 };
@@ -66,6 +68,9 @@ FileSystem& LocalFileSystem();
 StatusOr<std::string> ReadFile(FileSystem& files,
                                const std::string& path,
                                uint64_t max_bytes = 64U << 20U);
+
+// With its parents, whose names survive a crash from now on, as its own does.
+Status CreateDirectoriesDurably(FileSystem& files, const std::string& directory);
 
 // Whole or not at all, also after a crash: writes beside, syncs, renames, syncs the directory.
 Status WriteFileAtomically(FileSystem& files, const std::string& path, const std::string& content);

@@ -67,6 +67,7 @@ std::optional<ReceiveSettings> ReadReceive(const ConfigFile& file,
   stream->header = false;
   stream->follow = true;
   stream->open_files = receive.partitions;
+  stream->block_sums = true;
   return receive;
 }
 

@@ -41,6 +41,8 @@ Status GrowingFile::Open(uint64_t offset, char* before) {
                               path_,
                               info.bytes,
                               offset);
+  } else if (options_.block_sums) {
+    FRESHET_RETURN_IF_ERROR(AddChecksums());
   }
   if (offset == 0) {
     return absl::OkStatus();
@@ -50,6 +52,17 @@ Status GrowingFile::Open(uint64_t offset, char* before) {
   if (got == 0) {
     return FailedPrecondition(
         "{} is shorter than byte {}, where training stands; was it replaced?", path_, offset);
+  }
+  return absl::OkStatus();
+}
+
+// Those that are there now: what is appended from now on comes fresh.
+Status GrowingFile::AddChecksums() {
+  FRESHET_ASSIGN_OR_RETURN(SummedBlocks summed, ReadBlockSums(files_, path_));
+  if (!summed.sums.empty()) {
+    auto checked = std::make_unique<CheckedFile>(std::move(file_), std::move(summed), path_);
+    checked_ = checked.get();
+    file_ = std::move(checked);
   }
   return absl::OkStatus();
 }

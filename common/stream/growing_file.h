@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/stream/block_sums.h"
 #include "common/stream/decompressed_file.h"
 #include "common/stream/stream.h"
 
@@ -39,7 +40,8 @@ class GrowingFile {
               std::string success_path);
 
   // Opens the file at `offset`; *before gets the byte that lies before it, if there is one.
-  // FailedPrecondition: the file is shorter. Called once, before all else.
+  // FailedPrecondition: the file is shorter. DataLoss: its checksums are damaged. Called once,
+  // before all else.
   Status Open(uint64_t offset, char* before);
 
   const std::string& path() const { return path_; }
@@ -58,6 +60,11 @@ class GrowingFile {
     offset_ += bytes;
   }
 
+  // Whether any of these bytes of the file, which were pending, are known to be damaged.
+  bool IsDamaged(uint64_t begin, uint64_t end) const {
+    return checked_ != nullptr && checked_->IsDamaged(begin, end);
+  }
+
   // Reads behind what is pending; returns how many bytes came.
   StatusOr<size_t> Fill();
 
@@ -69,6 +76,7 @@ class GrowingFile {
   StatusOr<bool> HasByteAt(uint64_t offset) const;
 
  private:
+  Status AddChecksums();
   Status CheckNotCut() const;
   Status CheckWhole() const;
   StatusOr<bool> NothingWillBeAppended();
@@ -83,6 +91,7 @@ class GrowingFile {
 
   std::unique_ptr<ReadableFile> file_;
   const DecompressedFile* decompressed_ = nullptr;  // file_, if it is compressed
+  const CheckedFile* checked_ = nullptr;            // file_, if it has checksums
   uint64_t inode_ = 0;
   std::vector<char> buffer_;
   size_t begin_ = 0;

@@ -1,5 +1,6 @@
 #include "common/stream/line_reader.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace freshet {
@@ -74,7 +75,10 @@ ReadResult LineReader::TakeRest(Record* record) {
 
 bool LineReader::GiveOut(size_t bytes, size_t line_end_bytes, Record* record) {
   std::string_view line = file_.pending().substr(0, bytes - line_end_bytes);
-  if (skipping_ || line.size() > options_.max_record_bytes) {
+  // Also if the line end before may be none.
+  const uint64_t begin = file_.offset();
+  const bool damaged = file_.IsDamaged(begin - std::min<uint64_t>(begin, 1), begin + bytes);
+  if (skipping_ || damaged || line.size() > options_.max_record_bytes) {
     line = {};
   }
   file_.Consume(bytes);
@@ -84,7 +88,10 @@ bool LineReader::GiveOut(size_t bytes, size_t line_end_bytes, Record* record) {
     in_header_ = false;
     return false;
   }
-  *record = {.bytes = line, .end_offset = file_.offset(), .arrival_ms = file_.filled_at_ms()};
+  *record = {.bytes = line,
+             .end_offset = file_.offset(),
+             .arrival_ms = file_.filled_at_ms(),
+             .damaged = damaged};
   return true;
 }
 

@@ -65,6 +65,15 @@ StatusOr<bool> MessageReader::TakeMessage(Record* record) {
     if (length_bytes == 0) {
       return false;
     }
+    const uint64_t begin = file_.offset();
+    if (file_.IsDamaged(begin, begin + length_bytes)) {
+      return DataLoss(
+          "{}: byte {} lies in a block of {} that does not have its checksum, and where the next "
+          "message begins cannot be known",
+          file_.path(),
+          begin,
+          kSumBlockBytes);
+    }
     if (length_bytes > kMostLengthBytes || length > kMostMessageBytes) {
       return DataLoss(
           "{}: at byte {} must stand the length of a message, a varint of at most {}, and does "
@@ -78,8 +87,9 @@ StatusOr<bool> MessageReader::TakeMessage(Record* record) {
       if (pending.size() - length_bytes < length) {
         return false;
       }
+      const bool damaged = file_.IsDamaged(begin, begin + length_bytes + length);
       file_.Consume(length_bytes + length);
-      GiveOut(pending.substr(length_bytes, length), record);
+      GiveOut(damaged ? std::string_view() : pending.substr(length_bytes, length), damaged, record);
       return true;
     }
     file_.Consume(length_bytes);
@@ -91,7 +101,7 @@ StatusOr<bool> MessageReader::TakeMessage(Record* record) {
   if (to_skip_ > 0) {
     return false;
   }
-  GiveOut({}, record);
+  GiveOut({}, false, record);
   return true;
 }
 
@@ -102,12 +112,15 @@ ReadResult MessageReader::TakeRest(Record* record) {
   }
   file_.Consume(bytes);
   to_skip_ = 0;
-  GiveOut({}, record);
+  GiveOut({}, false, record);
   return ReadResult::kRecord;
 }
 
-void MessageReader::GiveOut(std::string_view message, Record* record) const {
-  *record = {.bytes = message, .end_offset = file_.offset(), .arrival_ms = file_.filled_at_ms()};
+void MessageReader::GiveOut(std::string_view message, bool damaged, Record* record) const {
+  *record = {.bytes = message,
+             .end_offset = file_.offset(),
+             .arrival_ms = file_.filled_at_ms(),
+             .damaged = damaged};
 }
 
 }  // namespace freshet

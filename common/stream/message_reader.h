@@ -29,7 +29,7 @@ class MessageReader final : public PartitionReader {
   // FailedPrecondition if it is beyond the end. Called once, before Next.
   Status Open(uint64_t offset);
 
-  // DataLoss: there is no length where one must be.
+  // DataLoss: there is no length where one must be, or it is damaged.
   StatusOr<ReadResult> Next(Record* record) override;
 
  private:
@@ -37,7 +37,7 @@ class MessageReader final : public PartitionReader {
   StatusOr<bool> TakeMessage(Record* record);
   // What stands after the last whole message is a broken one, if it is anything.
   ReadResult TakeRest(Record* record);
-  void GiveOut(std::string_view message, Record* record) const;
+  void GiveOut(std::string_view message, bool damaged, Record* record) const;
 
   const uint64_t max_record_bytes_;
   GrowingFile file_;

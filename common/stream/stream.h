@@ -16,6 +16,7 @@ struct Record {
   std::string_view bytes;   // without line end or length; valid until the next call of Next
   uint64_t end_offset = 0;  // where the next record begins
   int64_t arrival_ms = 0;   // Unix time at which the reader saw it
+  bool damaged = false;  // it lies in a block that does not have its checksum; then bytes is empty
 };
 
 enum class ReadResult {
@@ -70,13 +71,17 @@ struct FileStreamOptions {
   bool header = false;                    // the first line of each file is not a sample
   uint64_t max_record_bytes = 1U << 20U;  // a longer one is skipped and given as an empty record
   Framing framing = Framing::kLines;
+  // Files that are not compressed may have checksums beside them (common/stream/block_sums.h).
+  bool block_sums = false;
 };
 
 // Files of lines or messages. A last line without line end is a record only when the stream is
 // complete; so is a last message that is cut off, an empty one. Names that begin with "." or "_"
 // are no partitions; of the others all must be UTF-8, else InvalidArgument. Files may only grow:
-// one that is cut or replaced while it is read is FailedPrecondition. `files` and `clock` outlive
-// the stream and its readers, which do not need the stream itself.
+// one that is cut or replaced while it is read is FailedPrecondition. A line that is damaged is an
+// empty record, and so is a message, but where its length is: behind that, DataLoss, no further one
+// can be found. `files` and
+// `clock` outlive the stream and its readers, which do not need the stream itself.
 std::unique_ptr<Stream> MakeFileStream(FileSystem& files,
                                        Clock& clock,
                                        const FileStreamOptions& options);

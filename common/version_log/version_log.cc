@@ -1,7 +1,6 @@
 #include "common/version_log/version_log.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -80,13 +79,6 @@ Status CheckPartsThere(FileSystem& files,
   return absl::OkStatus();
 }
 
-std::string ParentOf(const std::string& path) {
-  // Of "log/" too, the parent is that of "log".
-  const std::filesystem::path absolute = std::filesystem::path(path + "/.").lexically_normal();
-  const std::string parent = absolute.parent_path().parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
 }  // namespace
 
 VersionLog::VersionLog(FileSystem& files, std::string directory)
@@ -110,20 +102,8 @@ StatusOr<bool> VersionLog::IsCommitted(VersionId version) const {
 
 Status VersionLog::MakeFolder(VersionId version) {
   // A log that lies in new directories is lost with them, unless their names are on disk too.
-  std::vector<std::string> parents;
-  for (std::string path = directory_, parent = ParentOf(path); parent != path;
-       path = parent, parent = ParentOf(path)) {
-    FRESHET_ASSIGN_OR_RETURN(const bool exists, Exists(files_, path));
-    if (exists) {
-      break;
-    }
-    parents.push_back(parent);
-  }
-  FRESHET_RETURN_IF_ERROR(files_.CreateDirectories(VersionDirectory(version)));
-  for (const std::string& parent : parents) {
-    FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(parent));
-  }
-  return absl::OkStatus();
+  FRESHET_RETURN_IF_ERROR(CreateDirectoriesDurably(files_, directory_));
+  return files_.CreateDirectories(VersionDirectory(version));
 }
 
 Status VersionLog::Prepare(VersionId version) {

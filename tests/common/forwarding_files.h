@@ -34,6 +34,8 @@ class ForwardingFiles : public FileSystem {
 
   Status RemoveAll(const std::string& path) override { return LocalFileSystem().RemoveAll(path); }
 
+  Status SyncFile(const std::string& path) override { return LocalFileSystem().SyncFile(path); }
+
   Status SyncDirectory(const std::string& directory) override {
     return LocalFileSystem().SyncDirectory(directory);
   }

@@ -122,6 +122,38 @@ class StateDamageTest(unittest.TestCase):
             cluster.wait_finished()
             self.assert_received_and_exact(cluster, sent + more)
 
+    def test_received_samples_that_are_damaged_are_not_learned(self):
+        receive = "{from: log, log: clicks.log, segment_bytes: 20KiB}"
+        lines = make_lines(10**9, seed=25)
+        with Cluster(LEDGER, TRAINING, workers=1, receive=receive) as cluster:
+            log = cluster.folder / "clicks.log"
+            sent = [next(lines) for _ in range(100)]
+            log.write_text("".join(sent))
+            cluster.start()
+            cluster.wait(lambda s: s["samples"] == len(sent), "the first samples")
+            cluster.freshetctl("cut")
+            version = cluster.status()["version"]
+            for _ in range(5):
+                more = [next(lines) for _ in range(1000)]
+                with open(log, "a", encoding="ascii") as file:
+                    file.write("".join(more))
+                sent += more
+                cluster.wait(lambda s: s["samples"] == len(sent), "all samples")
+            cluster.stop("worker-0")
+            damaged = sorted(cluster.stream.glob("[0-9]*"))[1]
+            lost = damaged.read_bytes().count(b"\n")
+            flip_bit(damaged, damaged.stat().st_size // 2)
+
+            cluster.start("worker-0")
+            cluster.freshetctl("rollback", version)
+            cluster.wait(lambda s: s["samples"] == len(sent) - lost, "all samples but the damaged")
+            named = [line for line in cluster.log("worker-0").splitlines() if "checksum" in line]
+            self.assertTrue(any(damaged.name in line for line in named), named)
+            (cluster.stream / "_SUCCESS").touch()
+            cluster.wait_finished()
+            damaged.unlink()
+            self.assert_exact(cluster, "[0-9]*")
+
     def test_received_samples_that_are_gone_are_received_again(self):
         """A version that knows more than there is cannot be gone on from; one of before can."""
         receive = "{from: log, log: clicks.log, segment_bytes: 1GiB}"

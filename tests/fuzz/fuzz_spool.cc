@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common/check.h"
+#include "common/stream/stream.h"
 #include "tests/common/cluster/temp_folder.h"
 #include "tests/common/stream/memory_files.h"
 #include "tests/common/version_log/crash_file_system.h"
@@ -9,8 +10,10 @@
 #include "worker/receive/spool.h"
 
 // An input is what an earlier receiver left in its folder: two segments and what stands beside them
-// of where they came from, each behind its length (request_input.h), and then the name of another
-// file. If a receiver can go on from there, what it receives is where it stands afterwards.
+// of where they came from, each behind its length (request_input.h), then the name of another file,
+// of at most 40 bytes, and the checksums of the two segments, each behind its length. If a receiver
+// can go on from there, what it receives is where it stands afterwards; and whatever there is can
+// be read, or is an error that says something.
 namespace freshet::worker {
 namespace {
 
@@ -36,6 +39,23 @@ class Folder {
   }
 
   StatusOr<std::unique_ptr<Spool>> Open() { return Spool::Open(files_, clock_, options_); }
+
+  void Read() {
+    const auto stream =
+        MakeFileStream(files_, clock_, {.path = options_.directory, .block_sums = true});
+    for (const char* const name : {"000000000007", "000000000008", "000000000009"}) {
+      const auto reader = stream->Open(name, 0);
+      Status status = reader.status();
+      for (bool more = status.ok(); more;) {
+        Record record;
+        const auto next = (*reader)->Next(&record);
+        FRESHET_CHECK(!record.damaged || record.bytes.empty());
+        status = next.status();
+        more = next.ok() && *next == ReadResult::kRecord;
+      }
+      FRESHET_CHECK(status.ok() || !status.message().empty());
+    }
+  }
 
  private:
   const TempFolder disk_;
@@ -78,7 +98,14 @@ void Run(std::span<const uint8_t> input) {
   if (!name.empty() && name.find('/') == std::string::npos && name != "." && name != "..") {
     folder.Add(name, "");
   }
+  for (const char* const sums : {"_000000000007.sums", "_000000000008.sums"}) {
+    if (const std::string bytes = TextOf(fuzz::TakeCounted(input)); !bytes.empty()) {
+      folder.Add(sums, bytes);
+    }
+  }
+  folder.Read();
   GoOn(folder);
+  folder.Read();
 }
 
 }  // namespace

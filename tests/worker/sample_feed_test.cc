@@ -41,6 +41,9 @@ class ScriptedReader final : public PartitionReader {
     }
     offset_ += line_.size() + 1;
     *record = {.bytes = line_, .end_offset = offset_, .arrival_ms = 7};
+    if (line_ == "damaged") {
+      *record = {.bytes = {}, .end_offset = offset_, .arrival_ms = 7, .damaged = true};
+    }
     return ReadResult::kRecord;
   }
 
@@ -147,6 +150,18 @@ TEST_CASE("records before an error come out, and then the error", "[worker]") {
   }
   CHECK(got.lines == std::vector<std::string>{"1", "#2"});
   CHECK(MessageOf(got.error) == "the disk is gone");
+}
+
+TEST_CASE("a record that is damaged is no sample", "[worker]") {
+  Feeding feeding(1);
+  feeding.feed.Add(std::make_unique<ScriptedReader>(std::deque<std::string>{"1", "damaged", "2"}));
+  feeding.feed.Start();
+  const std::unique_ptr<SampleBlock> block = feeding.feed.Take(0);
+  REQUIRE(block != nullptr);
+  REQUIRE(block->problems.size() == 3);
+  CHECK(block->problems[0].ok());
+  CHECK(absl::IsDataLoss(block->problems[1]));
+  CHECK(block->problems[2].ok());
 }
 
 TEST_CASE("a partition that has nothing yet says so, and goes on when it has", "[worker]") {

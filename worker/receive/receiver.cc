@@ -26,7 +26,7 @@ StatusOr<std::unique_ptr<SampleSource>> MakeSource(FileSystem& files,
     case ReceiveSettings::From::kZmq:
       return MakeZmqSource(settings, job.stream.framing, job.stream.max_record_bytes);
     case ReceiveSettings::From::kLog:
-      return MakeLogSource(files, clock, settings.log, spool.stood_at(), spool.stood_at_ns());
+      return MakeLogSource(files, clock, settings.log, spool.marks(), spool.stood_at_ns());
   }
   return Internal("no such source");
 }
@@ -178,6 +178,7 @@ Status Receiver::WriteAll() {
     }
     metrics_.receive_blocked.Set(1);
     SyncForWaiting();  // a version of what has been received can still be made
+    FRESHET_RETURN_IF_ERROR(spool_->DeleteOld());
     clock_.SleepFor(kRetryFullDisk);
   }
 }

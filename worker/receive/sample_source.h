@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/env/clock.h"
 #include "common/env/file_system.h"
@@ -19,6 +20,15 @@ struct LogPosition {
   uint64_t offset = 0;
 
   friend bool operator==(const LogPosition&, const LogPosition&) = default;
+};
+
+// How far a file was received. By then its inode may belong to another file, in which other bytes
+// come before the position.
+struct LogMark {
+  static constexpr size_t kMostBytes = 256;
+
+  LogPosition position;
+  std::string before;  // the last bytes before it, kMostBytes at most; may be none
 };
 
 // What came in one go.
@@ -49,12 +59,16 @@ StatusOr<std::unique_ptr<SampleSource>> MakeZmqSource(const ReceiveSettings& set
                                                       FileStreamOptions::Framing framing,
                                                       uint64_t max_record_bytes);
 
-// Goes on at `from`, or at the beginning of the file that is there now. `not_before_ns`: files last
-// written before that time (Unix) come before `from`; of use when that file is gone.
+// Goes on where the last of `received` stood, or at the beginning of the file that is there now.
+// `not_before_ns`: files last written before that time (Unix) come before; of use when the file of
+// the last one is gone.
+//
+// A last line without line end gets one when its file is left, so that what was received ends with
+// a whole line.
 std::unique_ptr<SampleSource> MakeLogSource(FileSystem& files,
                                             Clock& clock,
                                             const std::string& path,
-                                            std::optional<LogPosition> from,
+                                            std::vector<LogMark> received,
                                             int64_t not_before_ns);
 
 }  // namespace freshet::worker

@@ -16,6 +16,9 @@ constexpr std::chrono::minutes kDeleteEvery{1};
 constexpr size_t kDigits = 12;
 constexpr uint64_t kMaxNumber = 999'999'999'999;
 constexpr uint64_t kBlockBytes = 64U << 10U;
+// The checksums of a segment are written anew when they have grown by this share, so that all of
+// that stays in proportion to what is received.
+constexpr size_t kSumsAtOnce = 16;
 
 // 0: the name is not that of a segment.
 uint64_t NumberOf(std::string_view name) {
@@ -55,21 +58,14 @@ StatusOr<LogPosition> ParseOrigin(const std::string& path, const std::string& te
   return position;
 }
 
-// The bytes of the file up to its last line end; 0 if it is not there. What stands behind that was
-// being written when a process was killed.
-StatusOr<uint64_t> WholeLines(FileSystem& files, const std::string& path) {
-  const auto file = files.OpenReadable(path);
-  if (absl::IsNotFound(file.status())) {
-    return 0;
-  }
-  FRESHET_RETURN_IF_ERROR(file.status());
-  FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(path));
+// The bytes of the file up to its last line end. What stands behind that was being written when a
+// process was killed.
+StatusOr<uint64_t> WholeLines(const ReadableFile& file, uint64_t bytes) {
   std::string block;
-  for (uint64_t end = info.bytes; end > 0;) {
+  for (uint64_t end = bytes; end > 0;) {
     const uint64_t begin = end - std::min<uint64_t>(end, kBlockBytes);
     block.resize(end - begin);
-    FRESHET_RETURN_IF_ERROR(
-        (*file)->ReadAt(begin, std::as_writable_bytes(std::span(block))).status());
+    FRESHET_RETURN_IF_ERROR(file.ReadAt(begin, std::as_writable_bytes(std::span(block))).status());
     if (const size_t at = block.rfind('\n'); at != std::string::npos) {
       return begin + at + 1;
     }
@@ -83,7 +79,7 @@ StatusOr<uint64_t> WholeLines(FileSystem& files, const std::string& path) {
 StatusOr<std::unique_ptr<Spool>> Spool::Open(FileSystem& files,
                                              Clock& clock,
                                              const SpoolOptions& options) {
-  FRESHET_RETURN_IF_ERROR(files.CreateDirectories(options.directory));
+  FRESHET_RETURN_IF_ERROR(CreateDirectoriesDurably(files, options.directory));
   std::unique_ptr<Spool> spool(new Spool(files, clock, options));
   auto lock = LockFile::Acquire(options.directory + "/.receiver.lock");
   if (absl::IsAlreadyExists(lock.status())) {
@@ -102,14 +98,15 @@ Status Spool::Reopen() {
 
 Status Spool::Find() {
   FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(options_.directory));
-  uint64_t newest = 0;
-  uint64_t newest_with_origin = 0;
+  std::vector<uint64_t> numbers;
+  std::vector<uint64_t> with_origin;
   for (const std::string& name : names) {
     if (name == kStreamCompleteName) {
       complete_ = true;
     } else if (name[0] == '_' && name.ends_with(".from")) {
-      newest_with_origin =
-          std::max(newest_with_origin, NumberOf(name.substr(1, name.size() - 1 - 5)));
+      if (const uint64_t number = NumberOf(name.substr(1, name.size() - 1 - 5)); number > 0) {
+        with_origin.push_back(number);
+      }
     } else if (name[0] != '.' && name[0] != '_') {
       if (NumberOf(name) == 0) {
         return FailedPrecondition(
@@ -117,27 +114,100 @@ Status Spool::Find() {
             options_.directory,
             name);
       }
-      newest = std::max(newest, NumberOf(name));
+      numbers.push_back(NumberOf(name));
     }
   }
-  next_number_ = std::max(newest, newest_with_origin) + 1;
+  const uint64_t newest = numbers.empty() ? 0 : numbers.back();
+  next_number_ = std::max(newest, with_origin.empty() ? 0 : with_origin.back()) + 1;
   if (next_number_ + options_.partitions > kMaxNumber) {
     return FailedPrecondition("{} holds segment {}, and there are no larger numbers",
                               options_.directory,
                               next_number_ - 1);
   }
+  // Who was killed may not have synced the last of what others will go by from now on.
+  for (const uint64_t number : numbers) {
+    FRESHET_RETURN_IF_ERROR(files_.SyncFile(PathOf(number)));
+  }
+  for (size_t i = 0; i < std::min<size_t>(options_.partitions, numbers.size()); ++i) {
+    FRESHET_RETURN_IF_ERROR(SumRest(numbers[numbers.size() - 1 - i]));
+  }
   if (newest > 0) {
     FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(PathOf(newest)));
     stood_at_ns_ = info.modified_ns;
   }
-  if (newest_with_origin > 0) {
-    const std::string path = OriginPathOf(newest_with_origin);
-    FRESHET_ASSIGN_OR_RETURN(const std::string text, ReadFile(files_, path));
-    FRESHET_ASSIGN_OR_RETURN(stood_at_, ParseOrigin(path, text));
-    FRESHET_ASSIGN_OR_RETURN(const uint64_t whole, WholeLines(files_, PathOf(newest_with_origin)));
-    stood_at_->offset += whole;
+  return FindMarks(with_origin);
+}
+
+// Of a segment that was open when its process was killed.
+Status Spool::SumRest(uint64_t number) {
+  const std::string path = PathOf(number);
+  FRESHET_ASSIGN_OR_RETURN(SummedBlocks known, ReadBlockSums(files_, path));
+  FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(path));
+  if (info.bytes == known.bytes) {
+    return absl::OkStatus();
   }
+  if (info.bytes < known.bytes) {
+    Log().warn("received samples were cut path={} bytes={} were={}", path, info.bytes, known.bytes);
+    FRESHET_RETURN_IF_ERROR(files_.RemoveAll(BlockSumsPath(path)));
+  }
+  known.sums.resize(std::min(info.bytes, known.bytes) / kSumBlockBytes);
+  uint64_t at = known.sums.size() * kSumBlockBytes;
+  FRESHET_ASSIGN_OR_RETURN(const auto file, files_.OpenReadable(path));
+  Segment segment{
+      .path = path, .file = nullptr, .bytes = info.bytes, .sums = BlockSums(std::move(known.sums))};
+  std::string block(kSumBlockBytes, '\0');
+  for (size_t got = 1; got > 0; at += got) {
+    FRESHET_ASSIGN_OR_RETURN(got, file->ReadAt(at, std::as_writable_bytes(std::span(block))));
+    segment.sums.Append(std::string_view(block).substr(0, got));
+  }
+  return WriteSums(segment, true);
+}
+
+Status Spool::FindMarks(const std::vector<uint64_t>& with_origin) {
+  for (auto number = with_origin.rbegin(); number != with_origin.rend(); ++number) {
+    StatusOr<LogMark> mark = MarkOf(*number);
+    if (!mark.ok() && (marks_.empty() || !absl::IsDataLoss(mark.status()))) {
+      return mark.status();
+    }
+    if (!mark.ok()) {
+      continue;
+    }
+    const auto later = std::find_if(marks_.begin(), marks_.end(), [&](const LogMark& other) {
+      return other.position.inode == mark->position.inode;
+    });
+    if (later == marks_.end()) {
+      if (marks_.size() == kMostMarks) {
+        break;
+      }
+      marks_.push_back(*std::move(mark));
+    } else if (later->before.empty() && later->position == mark->position) {
+      later->before = mark->before;
+    }
+  }
+  std::reverse(marks_.begin(), marks_.end());
   return absl::OkStatus();
+}
+
+// How far the file was received from which the segment is.
+StatusOr<LogMark> Spool::MarkOf(uint64_t number) {
+  const std::string path = OriginPathOf(number);
+  FRESHET_ASSIGN_OR_RETURN(const std::string text, ReadFile(files_, path));
+  LogMark mark;
+  FRESHET_ASSIGN_OR_RETURN(mark.position, ParseOrigin(path, text));
+  const auto segment = files_.OpenReadable(PathOf(number));
+  if (absl::IsNotFound(segment.status())) {
+    return mark;
+  }
+  FRESHET_RETURN_IF_ERROR(segment.status());
+  FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(PathOf(number)));
+  FRESHET_ASSIGN_OR_RETURN(const uint64_t whole, WholeLines(**segment, info.bytes));
+  mark.position.offset += whole;
+  mark.before.resize(std::min<uint64_t>(whole, LogMark::kMostBytes));
+  FRESHET_RETURN_IF_ERROR(
+      (*segment)
+          ->ReadAt(whole - mark.before.size(), std::as_writable_bytes(std::span(mark.before)))
+          .status());
+  return mark;
 }
 
 void Spool::Put(Received received) {
@@ -153,15 +223,13 @@ Status Spool::Write() {
     return absl::OkStatus();
   }
   if (pending_.begins_file) {
-    FRESHET_RETURN_IF_ERROR(Sync());
-    segments_.clear();
+    FRESHET_RETURN_IF_ERROR(EndSegments());
     pending_.begins_file = false;
   }
   const bool full = !segments_.empty() && written_ >= options_.segment_bytes;
   if (full && split_) {
     FRESHET_RETURN_IF_ERROR(WriteUpTo(*split_));
-    FRESHET_RETURN_IF_ERROR(Sync());
-    segments_.clear();
+    FRESHET_RETURN_IF_ERROR(EndSegments());
   }
   split_.reset();
   if (!pending_.bytes.empty()) {
@@ -178,20 +246,48 @@ Status Spool::Write() {
 Status Spool::OpenSegments() {
   std::vector<Segment> opened;
   for (uint32_t i = 0; i < options_.partitions; ++i) {
-    const uint64_t number = next_number_++;
+    const uint64_t number = next_number_ + i;
     if (pending_.position) {
       FRESHET_RETURN_IF_ERROR(
           WriteFileAtomically(files_, OriginPathOf(number), OriginText(*pending_.position)));
     }
     Segment segment{.path = PathOf(number), .file = nullptr};
+    // Somebody may have removed segments without them.
+    FRESHET_RETURN_IF_ERROR(files_.RemoveAll(BlockSumsPath(segment.path)));
     FRESHET_ASSIGN_OR_RETURN(segment.file, files_.OpenWritable(segment.path));
     opened.push_back(std::move(segment));
   }
   FRESHET_RETURN_IF_ERROR(files_.SyncDirectory(options_.directory));
+  next_number_ += options_.partitions;
   segments_ = std::move(opened);
   turn_ = 0;
   written_ = 0;
   return absl::OkStatus();
+}
+
+Status Spool::EndSegments() {
+  FRESHET_RETURN_IF_ERROR(Sync());
+  for (Segment& segment : segments_) {
+    FRESHET_RETURN_IF_ERROR(WriteSums(segment, true));
+  }
+  segments_.clear();
+  return absl::OkStatus();
+}
+
+// The segment is synced: after a crash of the machine there may be too few checksums, never too
+// many. For want of room there are fewer, too.
+Status Spool::WriteSums(Segment& segment, bool ended) {
+  if (segment.bytes == 0 || (segment.sums.blocks() == segment.summed && !ended)) {
+    return absl::OkStatus();
+  }
+  segment.summed = segment.sums.blocks();
+  const Status status =
+      WriteFileAtomically(files_, BlockSumsPath(segment.path), segment.sums.Text(ended));
+  if (absl::IsResourceExhausted(status)) {
+    Log().warn("no room for checksums of received samples path={}", segment.path);
+    return absl::OkStatus();
+  }
+  return status;
 }
 
 // Takes what was written off the front of pending_, also if it was not all.
@@ -204,6 +300,7 @@ Status Spool::WriteUpTo(size_t end) {
     done = std::min<size_t>(end, info.bytes - std::min(info.bytes, segment.bytes));
   }
   segment.bytes += done;
+  segment.sums.Append(std::string_view(pending_.bytes).substr(0, done));
   segment.synced = segment.synced && done == 0;
   written_ += done;
   pending_.bytes.erase(0, done);
@@ -221,12 +318,13 @@ Status Spool::KeepHouse() {
   if (now - synced_at_ >= kSyncEvery) {
     synced_at_ = now;
     FRESHET_RETURN_IF_ERROR(Sync());
+    for (Segment& segment : segments_) {
+      if (segment.sums.blocks() > segment.summed + segment.summed / kSumsAtOnce) {
+        FRESHET_RETURN_IF_ERROR(WriteSums(segment, false));
+      }
+    }
   }
-  if (options_.keep_ms > 0 && now - deleted_at_ >= kDeleteEvery) {
-    deleted_at_ = now;
-    return DeleteOld();
-  }
-  return absl::OkStatus();
+  return DeleteOld();
 }
 
 Status Spool::Sync() {
@@ -240,18 +338,25 @@ Status Spool::Sync() {
 }
 
 Status Spool::DeleteOld() {
+  const auto now = clock_.Monotonic();
+  if (options_.keep_ms == 0 || now - deleted_at_ < kDeleteEvery) {
+    return absl::OkStatus();
+  }
+  deleted_at_ = now;
   FRESHET_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(options_.directory));
   const int64_t oldest_ns = (clock_.UnixMillis() - options_.keep_ms) * 1'000'000;
-  const uint64_t first_open = next_number_ - std::min<uint64_t>(next_number_, segments_.size());
+  // The newest one stays, also if it is not open: the next process goes by it.
+  const uint64_t first_kept = next_number_ - std::max<uint64_t>(1, segments_.size());
   for (const std::string& name : names) {
     const uint64_t number = NumberOf(name);
-    if (number == 0 || number >= first_open) {
+    if (number == 0 || number >= first_kept) {
       continue;
     }
     const auto info = files_.Stat(PathOf(number));
     if (info.ok() && info->modified_ns < oldest_ns) {
       FRESHET_RETURN_IF_ERROR(files_.RemoveAll(PathOf(number)));
       FRESHET_RETURN_IF_ERROR(files_.RemoveAll(OriginPathOf(number)));
+      FRESHET_RETURN_IF_ERROR(files_.RemoveAll(BlockSumsPath(PathOf(number))));
       Log().info("deleted received samples that are too old path={}", PathOf(number));
     }
   }
@@ -259,8 +364,7 @@ Status Spool::DeleteOld() {
 }
 
 Status Spool::Complete() {
-  FRESHET_RETURN_IF_ERROR(Sync());
-  segments_.clear();
+  FRESHET_RETURN_IF_ERROR(EndSegments());
   complete_ = true;
   return WriteFileAtomically(files_, options_.directory + "/" + kStreamCompleteName, "");
 }

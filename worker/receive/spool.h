@@ -11,6 +11,7 @@
 #include "common/env/file_system.h"
 #include "common/env/lock_file.h"
 #include "common/status.h"
+#include "common/stream/block_sums.h"
 #include "common/stream/record_ends.h"
 #include "worker/receive/sample_source.h"
 
@@ -32,13 +33,18 @@ struct SpoolOptions {
 // before it, has the inode and offset of its first byte, and a checksum of the two: as segments
 // hold the bytes as they were, the segment's size says how far that file was received.
 //
+// `_SEGMENT.sums` has checksums of its blocks (docs/formats/received.md), of those that are full
+// from time to time, and of all when it is ended.
+//
 // A new process begins new segments. One that was killed in the middle of a record leaves the
 // record's beginning behind, which is a bad sample.
 // One thread at a time.
 class Spool {
  public:
+  static constexpr size_t kMostMarks = 64;
+
   // Creates the folder if need be. FailedPrecondition: another process receives into it, or it
-  // holds other files. DataLoss: what tells how far a file was received is damaged.
+  // holds other files. DataLoss: what tells how far a file was received is damaged, or checksums.
   static StatusOr<std::unique_ptr<Spool>> Open(FileSystem& files,
                                                Clock& clock,
                                                const SpoolOptions& options);
@@ -49,8 +55,14 @@ class Spool {
   // Takes that back: there is a further input.
   Status Reopen();
 
+  // How far files were received before, the one that was received last at the end; the last
+  // kMostMarks of them. None if it did not come from files.
+  const std::vector<LogMark>& marks() const { return marks_; }
+
   // Behind what was received before, if it came from files.
-  std::optional<LogPosition> stood_at() const { return stood_at_; }
+  std::optional<LogPosition> stood_at() const {
+    return marks_.empty() ? std::nullopt : std::optional(marks_.back().position);
+  }
 
   // Unix time at which something was last received; 0: never.
   int64_t stood_at_ns() const { return stood_at_ns_; }
@@ -62,6 +74,8 @@ class Spool {
   // Makes what was written survive a crash of the machine, and deletes what is too old, if it is
   // time to.
   Status KeepHouse();
+  // Of that the latter, which also makes room on a full disk.
+  Status DeleteOld();
   // Makes it now.
   Status Sync();
   // Nothing will come any more.
@@ -73,15 +87,21 @@ class Spool {
     std::unique_ptr<WritableFile> file;
     uint64_t bytes = 0;
     bool synced = true;
+    BlockSums sums = BlockSums();
+    size_t summed = 0;  // blocks whose checksums are written
   };
 
   Spool(FileSystem& files, Clock& clock, const SpoolOptions& options)
       : files_(files), clock_(clock), options_(options), ends_(options.framing) {}
 
   Status Find();
+  Status FindMarks(const std::vector<uint64_t>& with_origin);
+  StatusOr<LogMark> MarkOf(uint64_t number);
+  Status SumRest(uint64_t number);
   Status OpenSegments();
+  Status EndSegments();
+  Status WriteSums(Segment& segment, bool ended);
   Status WriteUpTo(size_t end);
-  Status DeleteOld();
   std::string PathOf(uint64_t number) const;
   std::string OriginPathOf(uint64_t number) const;
 
@@ -90,7 +110,7 @@ class Spool {
   const SpoolOptions options_;
   std::unique_ptr<LockFile> lock_;
   bool complete_ = false;
-  std::optional<LogPosition> stood_at_;
+  std::vector<LogMark> marks_;
   int64_t stood_at_ns_ = 0;
 
   uint64_t next_number_ = 1;

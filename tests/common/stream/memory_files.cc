@@ -81,6 +81,10 @@ Status MemoryFiles::RemoveAll(const std::string& path) {
   return FailedPrecondition("remove {}: these files are written by the test alone", path);
 }
 
+Status MemoryFiles::SyncFile(const std::string& path) {
+  return FailedPrecondition("sync {}: these files are written by the test alone", path);
+}
+
 Status MemoryFiles::SyncDirectory(const std::string& directory) {
   return FailedPrecondition("sync {}: these files are written by the test alone", directory);
 }

@@ -40,6 +40,7 @@ class MemoryFiles final : public FileSystem {
   Status CreateDirectories(const std::string& directory) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status RemoveAll(const std::string& path) override;
+  Status SyncFile(const std::string& path) override;
   Status SyncDirectory(const std::string& directory) override;
 
  private:

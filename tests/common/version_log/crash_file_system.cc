@@ -11,6 +11,17 @@
 namespace freshet::test {
 
 struct CrashFileSystem::Node {
+  Node(std::shared_ptr<Inodes> its_inodes, uint64_t its_inode)
+      : inodes(std::move(its_inodes)), inode(its_inode) {}
+
+  ~Node() { inodes->free.push_back(inode); }
+
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const std::shared_ptr<Inodes> inodes;
+  const uint64_t inode;
+  int64_t modified_ns = 0;
   bool is_directory = false;
   std::string bytes;
   std::string synced_bytes;
@@ -27,6 +38,7 @@ class CrashFileSystem::Writer final : public WritableFile {
     const Status status = files_.Change("append");
     const size_t written = status.ok() ? bytes.size() : bytes.size() / 2;
     node_->bytes.append(reinterpret_cast<const char*>(bytes.data()), written);
+    node_->modified_ns = files_.now_ns;
     return status;
   }
 
@@ -58,7 +70,7 @@ class CrashFileSystem::Reader final : public ReadableFile {
   const std::shared_ptr<Node> node_;
 };
 
-CrashFileSystem::CrashFileSystem() : root_(std::make_shared<Node>()) {
+CrashFileSystem::CrashFileSystem() : root_(MakeNode()) {
   root_->is_directory = true;
 }
 
@@ -68,6 +80,17 @@ Status CrashFileSystem::Change(const std::string& what) {
   const uint64_t operation = operations_++;
   return operation < fail_from_ ? absl::OkStatus()
                                 : Unavailable("{} is operation {}, made to fail", what, operation);
+}
+
+std::shared_ptr<CrashFileSystem::Node> CrashFileSystem::MakeNode() {
+  uint64_t inode = 0;
+  if (reuses_inodes && !inodes_->free.empty()) {
+    inode = inodes_->free.back();
+    inodes_->free.pop_back();
+  } else {
+    inode = ++inodes_->last;
+  }
+  return std::make_shared<Node>(inodes_, inode);
 }
 
 std::shared_ptr<CrashFileSystem::Node> CrashFileSystem::Find(const std::string& path) const {
@@ -103,15 +126,25 @@ std::string& CrashFileSystem::Bytes(const std::string& path) {
   return node->bytes;
 }
 
+void CrashFileSystem::Append(const std::string& path, const std::string& bytes) {
+  if (Find(path) == nullptr) {
+    FRESHET_CHECK(OpenWritable(path).ok());
+  }
+  const std::shared_ptr<Node> node = Find(path);
+  node->bytes += bytes;
+  node->modified_ns = now_ns;
+}
+
 StatusOr<std::unique_ptr<WritableFile>> CrashFileSystem::OpenWritable(const std::string& path) {
   FRESHET_RETURN_IF_ERROR(Change("create " + path));
   const std::filesystem::path name(path);
   FRESHET_ASSIGN_OR_RETURN(const auto parent, FindDirectory(name.parent_path().string()));
   std::shared_ptr<Node>& node = parent->entries[name.filename().string()];
   if (node == nullptr) {
-    node = std::make_shared<Node>();
+    node = MakeNode();
   }
   node->bytes.clear();
+  node->modified_ns = now_ns;
   return std::make_unique<Writer>(*this, node);
 }
 
@@ -129,8 +162,9 @@ StatusOr<FileInfo> CrashFileSystem::Stat(const std::string& path) {
     return NotFound("nothing is at {}", path);
   }
   return FileInfo{.bytes = node->bytes.size(),
-                  .inode = reinterpret_cast<uintptr_t>(node.get()),
-                  .is_directory = node->is_directory};
+                  .inode = node->inode,
+                  .is_directory = node->is_directory,
+                  .modified_ns = node->modified_ns};
 }
 
 StatusOr<std::vector<std::string>> CrashFileSystem::List(const std::string& directory) {
@@ -148,7 +182,7 @@ Status CrashFileSystem::CreateDirectories(const std::string& directory) {
   for (const std::filesystem::path& name : std::filesystem::path(directory).relative_path()) {
     std::shared_ptr<Node>& child = node->entries[name.string()];
     if (child == nullptr) {
-      child = std::make_shared<Node>();
+      child = MakeNode();
       child->is_directory = true;
     }
     node = std::shared_ptr<Node>(child);
@@ -180,6 +214,16 @@ Status CrashFileSystem::RemoveAll(const std::string& path) {
   return absl::OkStatus();
 }
 
+Status CrashFileSystem::SyncFile(const std::string& path) {
+  FRESHET_RETURN_IF_ERROR(Change("sync " + path));
+  const std::shared_ptr<Node> node = Find(path);
+  if (node == nullptr) {
+    return NotFound("no file {}", path);
+  }
+  node->synced_bytes = node->bytes;
+  return absl::OkStatus();
+}
+
 Status CrashFileSystem::SyncDirectory(const std::string& directory) {
   FRESHET_RETURN_IF_ERROR(Change("sync " + directory));
   FRESHET_ASSIGN_OR_RETURN(const auto node, FindDirectory(directory));
@@ -195,8 +239,9 @@ void CrashFileSystem::Crash(std::mt19937_64& random) {
 void CrashFileSystem::Crash(Node& node, std::mt19937_64& random) {
   if (node.bytes != node.synced_bytes) {
     const bool keeps_old = random() % 2 == 0;
-    node.bytes =
-        keeps_old ? node.synced_bytes : node.bytes.substr(0, random() % (node.bytes.size() + 1));
+    const size_t safe = node.bytes.starts_with(node.synced_bytes) ? node.synced_bytes.size() : 0;
+    node.bytes = keeps_old ? node.synced_bytes
+                           : node.bytes.substr(0, safe + random() % (node.bytes.size() - safe + 1));
     node.synced_bytes = node.bytes;
   }
   std::set<std::string> names;

@@ -128,6 +128,42 @@ TEST_CASE("a stream that somebody has ended receives nothing more", "[receive]")
   CHECK(std::filesystem::exists(receiving.job.stream.path + "/_SUCCESS"));
 }
 
+// A disk that is full until a file goes.
+class FullDisk final : public freshet::test::ForwardingFiles {
+ public:
+  StatusOr<std::unique_ptr<WritableFile>> OpenWritable(const std::string& path) override {
+    return full_ ? ResourceExhausted("no room for {}", path) : ForwardingFiles::OpenWritable(path);
+  }
+
+  Status RemoveAll(const std::string& path) override {
+    full_ = false;
+    return ForwardingFiles::RemoveAll(path);
+  }
+
+ private:
+  std::atomic<bool> full_ = true;
+};
+
+TEST_CASE("samples that are too old make room on a full disk", "[receive]") {
+  Receiving receiving;
+  receiving.job.receive->keep_ms = 3'600'000;
+  const std::string& folder = receiving.job.stream.path;
+  std::filesystem::create_directories(folder);
+  AppendTo(folder + "/000000000001", "old\n");
+  AppendTo(folder + "/000000000002", "newer\n");
+  std::filesystem::last_write_time(
+      folder + "/000000000001",
+      std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+  FullDisk files;
+  const auto receiver = Receiver::Start(files, SystemClock(), receiving.job, receiving.metrics);
+  REQUIRE(receiver.ok());
+  const std::string expected = "newer\none\ntwo\n";
+  for (int i = 0; i < 4000 && AllReceived(folder) != expected; ++i) {
+    SystemClock().SleepFor(std::chrono::milliseconds(5));
+  }
+  CHECK(AllReceived(folder) == expected);
+}
+
 TEST_CASE("a folder that another receives into is refused", "[receive]") {
   Receiving receiving;
   const auto receiver = receiving.Start();

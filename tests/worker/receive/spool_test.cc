@@ -2,6 +2,7 @@
 
 #include "tests/common/damage.h"
 #include "tests/common/forwarding_files.h"
+#include "tests/common/version_log/crash_file_system.h"
 #include "tests/worker/receive/spool_fixture.h"
 
 namespace freshet::worker::test {
@@ -37,6 +38,19 @@ class SmallDisk final : public freshet::test::ForwardingFiles {
     SmallDisk& disk_;
     const std::unique_ptr<WritableFile> file_;
   };
+};
+
+// A disk on which no file can be created for so many tries.
+class NoRoomForFiles final : public freshet::test::ForwardingFiles {
+ public:
+  int tries = 0;
+
+  StatusOr<std::unique_ptr<WritableFile>> OpenWritable(const std::string& path) override {
+    if (path.find(".from") == std::string::npos && tries-- > 0) {
+      return ResourceExhausted("no room");
+    }
+    return ForwardingFiles::OpenWritable(path);
+  }
 };
 
 }  // namespace
@@ -102,6 +116,25 @@ TEST_CASE("a spool knows how far a file was received, up to a whole line", "[rec
     PutAndWrite(*spool, {.bytes = "x\n", .position = LogPosition{8, 0}, .begins_file = true});
   }
   CHECK(OpenSpool(options)->stood_at() == LogPosition{8, 2});
+}
+
+TEST_CASE("a spool knows how far each of the last files was received", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 8};
+  {
+    const auto spool = OpenSpool(options);
+    for (uint64_t inode = 1; inode <= 70; ++inode) {
+      PutAndWrite(*spool,
+                  {.bytes = "12345678\n", .position = LogPosition{inode, 0}, .begins_file = true});
+      PutAndWrite(*spool, {.bytes = "a\nb", .position = LogPosition{inode, 9}});
+    }
+  }
+  const auto spool = OpenSpool(options);
+  REQUIRE(spool->marks().size() == Spool::kMostMarks);
+  for (size_t i = 0; i < Spool::kMostMarks; ++i) {
+    CHECK(spool->marks()[i].position == LogPosition{7 + i, 11});
+    CHECK(spool->marks()[i].before == "12345678\na\n");
+  }
 }
 
 TEST_CASE("damage to how far a file was received is noticed and named", "[receive]") {
@@ -199,6 +232,135 @@ TEST_CASE("segments that are too old are deleted, but for the open ones", "[rece
   REQUIRE(spool->KeepHouse().ok());
   CHECK(SegmentsOf(options.directory).size() == 1);
   CHECK_FALSE(std::filesystem::exists(options.directory + "/_000000000001.from"));
+}
+
+TEST_CASE("the newest segment stays, however old, so that who comes next knows where it stood",
+          "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1, .keep_ms = 3'600'000};
+  {
+    const auto spool = OpenSpool(options);
+    for (uint64_t i = 0; i < 3; ++i) {
+      PutAndWrite(*spool, {.bytes = "x\n", .position = LogPosition{1, 2 * i}});
+    }
+  }
+  const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(2);
+  for (const std::string& name : SegmentsOf(options.directory)) {
+    std::filesystem::last_write_time(options.directory + "/" + name, old);
+  }
+  REQUIRE(OpenSpool(options)->KeepHouse().ok());
+  CHECK(SegmentsOf(options.directory) == std::vector<std::string>{"000000000002"});
+  CHECK(OpenSpool(options)->stood_at() == LogPosition{1, 6});
+}
+
+TEST_CASE("what a killed process has not synced is safe once the next one has started",
+          "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1000};
+  std::filesystem::create_directories(options.directory);  // on disk lies its lock
+  freshet::test::CrashFileSystem files;
+  PutAndWrite(*OpenSpool(options, files), {.bytes = "a\n", .position = LogPosition{1, 0}});
+  CHECK(OpenSpool(options, files)->stood_at() == LogPosition{1, 2});
+  const auto seed = GENERATE(range(0U, 20U));
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  files.Crash(random);
+  CHECK(files.Bytes(options.directory + "/000000000001") == "a\n");
+}
+
+TEST_CASE("a segment for which there is no room leaves nothing behind at each try", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1000};
+  NoRoomForFiles files;
+  const auto spool = OpenSpool(options, files);
+  files.tries = 5;
+  spool->Put({.bytes = "a\n", .position = LogPosition{1, 0}});
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(absl::IsResourceExhausted(spool->Write()));
+  }
+  REQUIRE(spool->Write().ok());
+  CHECK(*files.List(options.directory) ==
+        std::vector<std::string>{".receiver.lock", "000000000001", "_000000000001.from"});
+}
+
+TEST_CASE("segments that are ended have checksums, those of a killed process from the next one",
+          "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{
+      .directory = folder / "s", .partitions = 2, .segment_bytes = 100, .keep_ms = 3'600'000};
+  const std::string long_line = std::string(2 * kSumBlockBytes, 'x') + "\n";
+  const auto sums_of = [&](const std::string& name) {
+    const auto sums = ReadBlockSums(LocalFileSystem(), options.directory + "/" + name);
+    REQUIRE(sums.ok());
+    return sums->sums.size();
+  };
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = long_line});
+    CHECK(sums_of("000000000001") == 0);
+    REQUIRE(spool->KeepHouse().ok());
+    CHECK(sums_of("000000000001") == 2);
+    PutAndWrite(*spool, {.bytes = "a\n"});  // full: goes to the second one, which is ended with it
+    CHECK(sums_of("000000000001") == 3);
+    CHECK(sums_of("000000000002") == 1);
+    PutAndWrite(*spool, {.bytes = "b\n"});
+    PutAndWrite(*spool, {.bytes = "c\n"});
+  }
+  CHECK(sums_of("000000000003") + sums_of("000000000004") == 0);
+  { const auto spool = OpenSpool(options); }
+  CHECK(sums_of("000000000003") == 1);
+  CHECK(sums_of("000000000004") == 1);
+  const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(2);
+  for (const std::string& name : SegmentsOf(options.directory)) {
+    std::filesystem::last_write_time(options.directory + "/" + name, old);
+  }
+  REQUIRE(OpenSpool(options)->KeepHouse().ok());
+  CHECK_FALSE(std::filesystem::exists(options.directory + "/_000000000001.sums"));
+  CHECK(std::filesystem::exists(options.directory + "/_000000000004.sums"));
+}
+
+TEST_CASE("checksums that somebody left behind are not those of a new segment", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1000};
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = "a\n"});
+    REQUIRE(spool->Complete().ok());
+  }
+  std::filesystem::remove(options.directory + "/000000000001");
+  const auto spool = OpenSpool(options);
+  PutAndWrite(*spool, {.bytes = "b\n"});
+  CHECK_FALSE(std::filesystem::exists(options.directory + "/_000000000001.sums"));
+}
+
+TEST_CASE("a newest segment that was cut is gone on from as it is", "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 1U << 20U};
+  std::string text;
+  while (text.size() < kSumBlockBytes + 100) {
+    text += "a line\n";
+  }
+  {
+    const auto spool = OpenSpool(options);
+    PutAndWrite(*spool, {.bytes = text, .position = LogPosition{1, 0}});
+    REQUIRE(spool->KeepHouse().ok());
+  }
+  const std::string path = options.directory + "/000000000001";
+  const size_t left = GENERATE(size_t{0}, size_t{700}, kSumBlockBytes, kSumBlockBytes + 50);
+  std::filesystem::resize_file(path, left);
+  const auto spool = OpenSpool(options);
+  CHECK(spool->stood_at() == LogPosition{1, left - left % 7});
+  const auto stream = MakeFileStream(
+      LocalFileSystem(), SystemClock(), {.path = options.directory, .block_sums = true});
+  const auto reader = stream->Open("000000000001", 0);
+  REQUIRE(reader.ok());
+  Record record;
+  size_t lines = 0;
+  while ((*reader)->Next(&record).value() == ReadResult::kRecord) {
+    CHECK_FALSE(record.damaged);
+    ++lines;
+  }
+  CHECK(lines == (left + 6) / 7);
 }
 
 }  // namespace freshet::worker::test
