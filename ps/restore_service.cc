@@ -243,21 +243,23 @@ StatusOr<bool> RestoreService::Rewind(const Session& session,
   // Until here a later restore would find everything as it was.
   FRESHET_RETURN_IF_ERROR(session.CheckNotClosed());
   held_.reset();
-  const Status status = Reload(session, model, chain);
-  if (StoreFailed(status)) {
+  const StatusOr<size_t> touched = Reload(session, model, chain);
+  if (StoreFailed(touched.status())) {
     Log().warn("loads everything epoch={}: {}",
                session.epoch().value(),
-               status.ok() ? "the store of cold rows is broken" : MessageOf(status));
+               touched.ok() ? "the store of cold rows is broken" : MessageOf(touched.status()));
     return false;
   }
-  FRESHET_RETURN_IF_ERROR(status);
+  FRESHET_RETURN_IF_ERROR(touched.status());
   metrics_.rewinds.Increment();
+  Log().info(
+      "rewound epoch={} version={} touched={}", session.epoch().value(), version.value(), *touched);
   return true;
 }
 
-Status RestoreService::Reload(const Session& session,
-                              const proto::ModelSpec& model,
-                              const std::vector<proto::Manifest>& chain) {
+StatusOr<size_t> RestoreService::Reload(const Session& session,
+                                        const proto::ModelSpec& model,
+                                        const std::vector<proto::Manifest>& chain) {
   std::mutex mutex;
   TouchedKeys touched;
   FRESHET_RETURN_IF_ERROR(RunOnAllAndWait(owners_, [&](Shard& shard) {
@@ -267,11 +269,7 @@ Status RestoreService::Reload(const Session& session,
     return absl::OkStatus();
   }));
   FRESHET_RETURN_IF_ERROR(LoadParts(session, log_, chain, &touched));
-  Log().info("rewound epoch={} version={} touched={}",
-             session.epoch().value(),
-             chain.back().version(),
-             touched.size());
-  return absl::OkStatus();
+  return touched.size();
 }
 
 bool RestoreService::StoreFailed(const Status& status) const {

@@ -56,10 +56,10 @@ class RestoreService {
   // Has the owner threads find out which rows may differ. An error: they cannot, and have
   // everything as it was.
   Status Touch(const Session& session, const std::vector<proto::Manifest>& deltas);
-  // Takes these rows away, and loads them.
-  Status Reload(const Session& session,
-                const proto::ModelSpec& model,
-                const std::vector<proto::Manifest>& chain);
+  // Takes these rows away, and loads them. Returns how many keys they are.
+  StatusOr<size_t> Reload(const Session& session,
+                          const proto::ModelSpec& model,
+                          const std::vector<proto::Manifest>& chain);
   // Whether what ended so may go well with a store that is new, or empty. It may have broken while
   // rows went down, of which nothing else tells.
   bool StoreFailed(const Status& status) const;

@@ -88,7 +88,7 @@ Status Worker::Receive() {
     stream_ = MakeReceivedStream(std::move(stream_), *receiver_);
     return absl::OkStatus();
   }
-  return job_.receive ? env_.files.CreateDirectories(job_.stream.path) : absl::OkStatus();
+  return job_.receive ? CreateDirectoriesDurably(env_.files, job_.stream.path) : absl::OkStatus();
 }
 
 void Worker::Listen() {

@@ -201,6 +201,8 @@ FileSystem& LocalFileSystem() {
 }
 
 StatusOr<std::string> ReadFile(FileSystem& files, const std::string& path, uint64_t max_bytes) {
+  // Opened first: of a file that is replaced meanwhile by a longer one, not a part is taken for it.
+  FRESHET_ASSIGN_OR_RETURN(const auto file, files.OpenReadable(path));
   FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(path));
   if (info.is_directory) {
     return FailedPrecondition("{} is a directory, not a file", path);
@@ -208,7 +210,6 @@ StatusOr<std::string> ReadFile(FileSystem& files, const std::string& path, uint6
   if (info.bytes > max_bytes) {
     return ResourceExhausted("{} has {} bytes, at most {} are read", path, info.bytes, max_bytes);
   }
-  FRESHET_ASSIGN_OR_RETURN(const auto file, files.OpenReadable(path));
   std::string content(info.bytes, '\0');
   FRESHET_ASSIGN_OR_RETURN(const size_t got,
                            file->ReadAt(0, std::as_writable_bytes(std::span(content))));

@@ -69,7 +69,7 @@ StatusOr<std::string> ReadFile(FileSystem& files,
                                const std::string& path,
                                uint64_t max_bytes = 64U << 20U);
 
-// With its parents, whose names survive a crash from now on, as its own does.
+// With its parents. The names of those that it creates survive a crash from now on.
 Status CreateDirectoriesDurably(FileSystem& files, const std::string& directory);
 
 // Whole or not at all, also after a crash: writes beside, syncs, renames, syncs the directory.

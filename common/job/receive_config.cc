@@ -3,7 +3,6 @@
 namespace freshet {
 namespace {
 
-constexpr uint32_t kMostPartitions = 1024;
 constexpr uint64_t kLeastSegmentBytes = 1U << 10U;
 constexpr uint64_t kMostSegmentBytes = 1ULL << 40U;
 
@@ -17,7 +16,8 @@ void ReadKind(const ConfigFile& file, const ConfigSection& section, ReceiveSetti
   if (receive->from == ReceiveSettings::From::kZmq) {
     section.Required("address", &receive->address);
     section.Optional("connect", &receive->connect);
-    section.InRange<uint32_t>("partitions", 1, kMostPartitions, &receive->partitions);
+    section.InRange<uint32_t>(
+        "partitions", 1, ReceiveSettings::kMostPartitions, &receive->partitions);
   } else {
     only_of("address", "zmq");
     only_of("connect", "zmq");

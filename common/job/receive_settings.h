@@ -13,6 +13,8 @@ struct ReceiveSettings {
     kLog,  // a file that grows, and is renamed and begun anew now and then
   };
 
+  static constexpr uint32_t kMostPartitions = 1024;
+
   From from = From::kStdin;
   std::string address{};                 // of kZmq, as "tcp://0.0.0.0:5571"
   bool connect = false;                  // to that address; false: bind it

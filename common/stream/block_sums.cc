@@ -23,24 +23,29 @@ void AppendLine(uint64_t sum, std::string* text) {
   fmt::format_to(std::back_inserter(*text), "{:016x}\n", sum);
 }
 
-// Only what would be written: so nothing in it can be another.
 bool ParseText(std::string_view text, SummedBlocks* summed) {
   if (text.size() % kLineBytes != 0 || text.size() < 2 * kLineBytes) {
     return false;
   }
-  std::vector<uint64_t> numbers;
-  std::string written;
-  for (size_t at = 0; at < text.size(); at += kLineBytes) {
-    uint64_t number = 0;
-    std::from_chars(text.data() + at, text.data() + at + kLineBytes, number, 16);
-    numbers.push_back(number);
-    AppendLine(number, &written);
+  const std::string_view total = text.substr(text.size() - kLineBytes);
+  const std::string_view summed_text = text.substr(0, text.size() - kLineBytes);
+  // The checksum of the text, as it would be written: so no line in it can be another.
+  std::string expected;
+  AppendLine(SumOf(summed_text), &expected);
+  if (total != expected) {
+    return false;
   }
-  const size_t blocks = numbers.size() - 2;
-  summed->bytes = numbers.front();
-  summed->sums.assign(numbers.begin() + 1, numbers.end() - 1);
-  return text == written && numbers.back() == SumOf(text.substr(0, text.size() - kLineBytes)) &&
-         blocks == summed->bytes / kSumBlockBytes + (summed->bytes % kSumBlockBytes > 0 ? 1 : 0);
+  const size_t blocks = summed_text.size() / kLineBytes - 1;
+  summed->sums.resize(blocks);
+  for (size_t line = 0; line <= blocks; ++line) {
+    const char* const begin = summed_text.data() + line * kLineBytes;
+    uint64_t* const number = line == 0 ? &summed->bytes : &summed->sums[line - 1];
+    const auto parsed = std::from_chars(begin, begin + kLineBytes, *number, 16);
+    if (parsed.ec != std::errc() || parsed.ptr != begin + kLineBytes - 1) {
+      return false;
+    }
+  }
+  return blocks == summed->bytes / kSumBlockBytes + (summed->bytes % kSumBlockBytes > 0 ? 1 : 0);
 }
 
 }  // namespace

@@ -28,6 +28,11 @@ GrowingFile::GrowingFile(FileSystem& files,
       success_path_(std::move(success_path)) {}
 
 Status GrowingFile::Open(uint64_t offset, char* before) {
+  // Before the file itself, which has all bytes of which there are checksums.
+  SummedBlocks summed;
+  if (options_.block_sums) {
+    FRESHET_ASSIGN_OR_RETURN(summed, ReadBlockSums(files_, path_));
+  }
   FRESHET_ASSIGN_OR_RETURN(file_, files_.OpenReadable(path_));
   FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(path_));
   inode_ = info.inode;
@@ -41,8 +46,10 @@ Status GrowingFile::Open(uint64_t offset, char* before) {
                               path_,
                               info.bytes,
                               offset);
-  } else if (options_.block_sums) {
-    FRESHET_RETURN_IF_ERROR(AddChecksums());
+  } else if (!summed.sums.empty()) {
+    auto checked = std::make_unique<CheckedFile>(std::move(file_), std::move(summed), path_);
+    checked_ = checked.get();
+    file_ = std::move(checked);
   }
   if (offset == 0) {
     return absl::OkStatus();
@@ -52,17 +59,6 @@ Status GrowingFile::Open(uint64_t offset, char* before) {
   if (got == 0) {
     return FailedPrecondition(
         "{} is shorter than byte {}, where training stands; was it replaced?", path_, offset);
-  }
-  return absl::OkStatus();
-}
-
-// Those that are there now: what is appended from now on comes fresh.
-Status GrowingFile::AddChecksums() {
-  FRESHET_ASSIGN_OR_RETURN(SummedBlocks summed, ReadBlockSums(files_, path_));
-  if (!summed.sums.empty()) {
-    auto checked = std::make_unique<CheckedFile>(std::move(file_), std::move(summed), path_);
-    checked_ = checked.get();
-    file_ = std::move(checked);
   }
   return absl::OkStatus();
 }

@@ -76,7 +76,6 @@ class GrowingFile {
   StatusOr<bool> HasByteAt(uint64_t offset) const;
 
  private:
-  Status AddChecksums();
   Status CheckNotCut() const;
   Status CheckWhole() const;
   StatusOr<bool> NothingWillBeAppended();

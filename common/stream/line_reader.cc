@@ -16,7 +16,7 @@ Status LineReader::Open(uint64_t offset) {
   char before = '\n';
   FRESHET_RETURN_IF_ERROR(file_.Open(offset, &before));
   in_header_ = options_.header && offset == 0;
-  if (before == '\n') {
+  if (before == '\n' || file_.IsDamaged(offset - 1, offset)) {
     return absl::OkStatus();
   }
   // The end of the file may lie behind a last line that has no line end.

@@ -69,10 +69,11 @@ StatusOr<bool> MessageReader::TakeMessage(Record* record) {
     if (file_.IsDamaged(begin, begin + length_bytes)) {
       return DataLoss(
           "{}: byte {} lies in a block of {} that does not have its checksum, and where the next "
-          "message begins cannot be known",
+          "message begins cannot be known: restore it, or move {} away, and it is read unchecked",
           file_.path(),
           begin,
-          kSumBlockBytes);
+          kSumBlockBytes,
+          BlockSumsPath(file_.path()));
     }
     if (length_bytes > kMostLengthBytes || length > kMostMessageBytes) {
       return DataLoss(

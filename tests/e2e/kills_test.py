@@ -77,8 +77,9 @@ class KillsTest(unittest.TestCase):
             for name in ("worker-0", "coordinator", "worker-1", "ps-0"):
                 self.assertGreater(cluster.metric("ps-1", "freshet_ps_cold_rows"), 5000)
                 before = cluster.metric("ps-1", "freshet_ps_rewinds_total")
+                trained = writer.lines
                 writer.append(itertools.islice(lines, 500))
-                time.sleep(0.2)
+                cluster.wait(lambda s: s["samples"] > trained, "some more trained")
                 epoch = cluster.status()["epoch"]
                 self.assertTrue(cluster.kill(name))
                 cluster.wait(lambda s: s["epoch"] > epoch and s["phase"] == "TRAINING", "a rewind")

@@ -137,7 +137,9 @@ void WaitUntilFilesStay(PsServer& server) {
     return std::stod(text.substr(text.find(name) + name.size()));
   };
   double before = 0;
-  for (int same = 0; same < 5;) {
+  int same = 0;
+  for (int looks = 0; same < 5; ++looks) {
+    REQUIRE(looks < 1000);
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     const double now = bytes();
     same = now == before ? same + 1 : 0;

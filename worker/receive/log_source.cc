@@ -22,7 +22,6 @@ constexpr milliseconds kRest{5};
 // A program may go on writing to a file that was renamed, until it is told to open the new one. So
 // the old one is left when it has not grown for this long since then.
 constexpr milliseconds kLinger{1000};
-constexpr size_t kRememberedFiles = 64;
 
 void KeepLast(size_t bytes, std::string* text) {
   text->erase(0, text->size() - std::min(text->size(), bytes));
@@ -161,7 +160,7 @@ class LogSource final : public SampleSource {
       received.bytes += '\n';
     }
     read_.push_back({.position = position_, .before = std::move(before_)});
-    if (read_.size() > kRememberedFiles) {
+    if (read_.size() > LogMark::kMostRemembered) {
       read_.pop_front();
     }
     file_.reset();

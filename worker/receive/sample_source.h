@@ -26,6 +26,8 @@ struct LogPosition {
 // come before the position.
 struct LogMark {
   static constexpr size_t kMostBytes = 256;
+  // Files that were received before, the last ones.
+  static constexpr size_t kMostRemembered = 64;
 
   LogPosition position;
   std::string before;  // the last bytes before it, kMostBytes at most; may be none

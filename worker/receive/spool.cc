@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <utility>
 
+#include "common/job/receive_settings.h"
 #include "worker/log.h"
 
 namespace freshet::worker {
@@ -15,10 +17,13 @@ constexpr std::chrono::milliseconds kSyncEvery{100};
 constexpr std::chrono::minutes kDeleteEvery{1};
 constexpr size_t kDigits = 12;
 constexpr uint64_t kMaxNumber = 999'999'999'999;
-constexpr uint64_t kBlockBytes = 64U << 10U;
+constexpr uint64_t kLookBackBytes = 64U << 10U;
 // The checksums of a segment are written anew when they have grown by this share, so that all of
-// that stays in proportion to what is received.
+// that stays in proportion to what is received; and not more often than this.
 constexpr size_t kSumsAtOnce = 16;
+constexpr std::chrono::seconds kSumsEvery{1};
+// The segments that a process may have had open when it was killed.
+constexpr size_t kMostOpen = ReceiveSettings::kMostPartitions;
 
 // 0: the name is not that of a segment.
 uint64_t NumberOf(std::string_view name) {
@@ -63,7 +68,7 @@ StatusOr<LogPosition> ParseOrigin(const std::string& path, const std::string& te
 StatusOr<uint64_t> WholeLines(const ReadableFile& file, uint64_t bytes) {
   std::string block;
   for (uint64_t end = bytes; end > 0;) {
-    const uint64_t begin = end - std::min<uint64_t>(end, kBlockBytes);
+    const uint64_t begin = end - std::min<uint64_t>(end, kLookBackBytes);
     block.resize(end - begin);
     FRESHET_RETURN_IF_ERROR(file.ReadAt(begin, std::as_writable_bytes(std::span(block))).status());
     if (const size_t at = block.rfind('\n'); at != std::string::npos) {
@@ -125,11 +130,9 @@ Status Spool::Find() {
                               next_number_ - 1);
   }
   // Who was killed may not have synced the last of what others will go by from now on.
-  for (const uint64_t number : numbers) {
+  for (const uint64_t number : std::span(numbers).last(std::min(numbers.size(), kMostOpen))) {
     FRESHET_RETURN_IF_ERROR(files_.SyncFile(PathOf(number)));
-  }
-  for (size_t i = 0; i < std::min<size_t>(options_.partitions, numbers.size()); ++i) {
-    FRESHET_RETURN_IF_ERROR(SumRest(numbers[numbers.size() - 1 - i]));
+    FRESHET_RETURN_IF_ERROR(SumRest(number));
   }
   if (newest > 0) {
     FRESHET_ASSIGN_OR_RETURN(const FileInfo info, files_.Stat(PathOf(newest)));
@@ -138,7 +141,7 @@ Status Spool::Find() {
   return FindMarks(with_origin);
 }
 
-// Of a segment that was open when its process was killed.
+// Of a segment that was open when its process was killed; of others there is nothing to do.
 Status Spool::SumRest(uint64_t number) {
   const std::string path = PathOf(number);
   FRESHET_ASSIGN_OR_RETURN(SummedBlocks known, ReadBlockSums(files_, path));
@@ -165,35 +168,40 @@ Status Spool::SumRest(uint64_t number) {
 
 Status Spool::FindMarks(const std::vector<uint64_t>& with_origin) {
   for (auto number = with_origin.rbegin(); number != with_origin.rend(); ++number) {
-    StatusOr<LogMark> mark = MarkOf(*number);
-    if (!mark.ok() && (marks_.empty() || !absl::IsDataLoss(mark.status()))) {
-      return mark.status();
-    }
-    if (!mark.ok()) {
+    const StatusOr<LogPosition> origin = OriginOf(*number);
+    if (absl::IsDataLoss(origin.status()) && !marks_.empty()) {
       continue;
     }
+    FRESHET_RETURN_IF_ERROR(origin.status());
     const auto later = std::find_if(marks_.begin(), marks_.end(), [&](const LogMark& other) {
-      return other.position.inode == mark->position.inode;
+      return other.position.inode == origin->inode;
     });
+    if (later == marks_.end() && marks_.size() == LogMark::kMostRemembered) {
+      break;
+    }
+    if (later != marks_.end() && !later->before.empty()) {
+      continue;
+    }
+    FRESHET_ASSIGN_OR_RETURN(LogMark mark, MarkOf(*number, *origin));
     if (later == marks_.end()) {
-      if (marks_.size() == kMostMarks) {
-        break;
-      }
-      marks_.push_back(*std::move(mark));
-    } else if (later->before.empty() && later->position == mark->position) {
-      later->before = mark->before;
+      marks_.push_back(std::move(mark));
+    } else if (later->position == mark.position) {
+      later->before = mark.before;
     }
   }
   std::reverse(marks_.begin(), marks_.end());
   return absl::OkStatus();
 }
 
-// How far the file was received from which the segment is.
-StatusOr<LogMark> Spool::MarkOf(uint64_t number) {
+StatusOr<LogPosition> Spool::OriginOf(uint64_t number) {
   const std::string path = OriginPathOf(number);
   FRESHET_ASSIGN_OR_RETURN(const std::string text, ReadFile(files_, path));
-  LogMark mark;
-  FRESHET_ASSIGN_OR_RETURN(mark.position, ParseOrigin(path, text));
+  return ParseOrigin(path, text);
+}
+
+// How far the file was received from which the segment is, whose first byte stood at `origin`.
+StatusOr<LogMark> Spool::MarkOf(uint64_t number, const LogPosition& origin) {
+  LogMark mark{.position = origin, .before = {}};
   const auto segment = files_.OpenReadable(PathOf(number));
   if (absl::IsNotFound(segment.status())) {
     return mark;
@@ -317,6 +325,10 @@ Status Spool::KeepHouse() {
   const auto now = clock_.Monotonic();
   if (now - synced_at_ >= kSyncEvery) {
     synced_at_ = now;
+    FRESHET_RETURN_IF_ERROR(Sync());
+  }
+  if (now - summed_at_ >= kSumsEvery) {
+    summed_at_ = now;
     FRESHET_RETURN_IF_ERROR(Sync());
     for (Segment& segment : segments_) {
       if (segment.sums.blocks() > segment.summed + segment.summed / kSumsAtOnce) {

@@ -31,7 +31,8 @@ struct SpoolOptions {
 //
 // Where a segment's bytes come from a file that is rotated, `_SEGMENT.from` beside it, written
 // before it, has the inode and offset of its first byte, and a checksum of the two: as segments
-// hold the bytes as they were, the segment's size says how far that file was received.
+// hold the bytes as they were, but for a line end that a file's last line may have been given, the
+// segment's whole lines say how far that file was received.
 //
 // `_SEGMENT.sums` has checksums of its blocks (docs/formats/received.md), of those that are full
 // from time to time, and of all when it is ended.
@@ -41,8 +42,6 @@ struct SpoolOptions {
 // One thread at a time.
 class Spool {
  public:
-  static constexpr size_t kMostMarks = 64;
-
   // Creates the folder if need be. FailedPrecondition: another process receives into it, or it
   // holds other files. DataLoss: what tells how far a file was received is damaged, or checksums.
   static StatusOr<std::unique_ptr<Spool>> Open(FileSystem& files,
@@ -56,7 +55,7 @@ class Spool {
   Status Reopen();
 
   // How far files were received before, the one that was received last at the end; the last
-  // kMostMarks of them. None if it did not come from files.
+  // LogMark::kMostRemembered of them. None if it did not come from files.
   const std::vector<LogMark>& marks() const { return marks_; }
 
   // Behind what was received before, if it came from files.
@@ -96,7 +95,8 @@ class Spool {
 
   Status Find();
   Status FindMarks(const std::vector<uint64_t>& with_origin);
-  StatusOr<LogMark> MarkOf(uint64_t number);
+  StatusOr<LogPosition> OriginOf(uint64_t number);
+  StatusOr<LogMark> MarkOf(uint64_t number, const LogPosition& origin);
   Status SumRest(uint64_t number);
   Status OpenSegments();
   Status EndSegments();
@@ -117,6 +117,7 @@ class Spool {
   std::vector<Segment> segments_;  // open; none or one a partition
   size_t turn_ = 0;                // the segment that is written
   uint64_t written_ = 0;           // to those that are open
+  std::chrono::nanoseconds summed_at_{0};
   std::chrono::nanoseconds synced_at_{0};
   std::chrono::nanoseconds deleted_at_ = -std::chrono::hours(24);
 

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "common/stream/stream.h"
+#include "tests/common/cluster/temp_folder.h"
+#include "tests/common/forwarding_files.h"
 #include "tests/common/stream/memory_files.h"
 
 namespace freshet::test {
@@ -60,6 +62,57 @@ std::string Lines(size_t bytes) {
     lines += fmt::format("u{},i{},1\n", i, i * 7);
   }
   return lines;
+}
+
+// A file that is replaced by another one as soon as it was looked at.
+class ReplacedFiles final : public ForwardingFiles {
+ public:
+  ReplacedFiles(std::string path, std::string next) : path_(path), next_(std::move(next)) {}
+
+  StatusOr<std::unique_ptr<ReadableFile>> OpenReadable(const std::string& path) override {
+    auto opened = LocalFileSystem().OpenReadable(path);
+    Replace();
+    return opened;
+  }
+
+  StatusOr<FileInfo> Stat(const std::string& path) override {
+    const auto info = LocalFileSystem().Stat(path);
+    Replace();
+    return info;
+  }
+
+ private:
+  void Replace() const { REQUIRE(WriteFileAtomically(LocalFileSystem(), path_, next_).ok()); }
+
+  const std::string path_;
+  const std::string next_;
+};
+
+TEST_CASE("checksums are whole when they are written anew while somebody reads them", "[stream]") {
+  const TempFolder folder;
+  const std::string path = folder.path() + "/a";
+  const std::string sums_path = BlockSumsPath(path);
+  REQUIRE(WriteFileAtomically(LocalFileSystem(), sums_path, SumsOf(Lines(100))).ok());
+  ReplacedFiles files(sums_path, SumsOf(Lines(3 * kSumBlockBytes)));
+  const auto summed = ReadBlockSums(files, path);
+  INFO(summed.status().ToString());
+  REQUIRE(summed.ok());
+  CHECK(summed->sums.size() == 1);
+}
+
+TEST_CASE("training goes on behind a line end that is damaged", "[stream]") {
+  const std::string lines = Lines(2 * kSumBlockBytes);
+  const size_t offset = lines.find('\n') + 1;
+  std::string damaged = lines;
+  damaged[offset - 1] = 'x';
+  MemoryFiles files;
+  StoppedClock clock;
+  files.Append(kPath, damaged);
+  files.Append(kSumsPath, SumsOf(lines));
+  const auto stream = MakeFileStream(files, clock, {.path = "d", .block_sums = true});
+  const auto reader = stream->Open("a", offset);
+  INFO(reader.status().ToString());
+  CHECK(reader.ok());
 }
 
 }  // namespace

@@ -130,8 +130,8 @@ TEST_CASE("a spool knows how far each of the last files was received", "[receive
     }
   }
   const auto spool = OpenSpool(options);
-  REQUIRE(spool->marks().size() == Spool::kMostMarks);
-  for (size_t i = 0; i < Spool::kMostMarks; ++i) {
+  REQUIRE(spool->marks().size() == LogMark::kMostRemembered);
+  for (size_t i = 0; i < LogMark::kMostRemembered; ++i) {
     CHECK(spool->marks()[i].position == LogPosition{7 + i, 11});
     CHECK(spool->marks()[i].before == "12345678\na\n");
   }
