@@ -174,6 +174,26 @@ TEST_CASE("in asp a batch goes out when its first sample has waited", "[worker]"
   CHECK(batch->after.partitions[1].samples == batch->batch.size());
 }
 
+TEST_CASE("in asp samples that wait for their batch are behind no position", "[worker][position]") {
+  const StreamDirectory directory;
+  directory.AppendSamples("a.csv", 3, 1);
+  directory.Append("b.csv", "");
+  JobConfig job = test::MakeJob(directory.path(), "fm", Consistency::kAsp, true);
+  job.training.max_batch_wait_ms = 600'000;
+  Reading reading(job, 0, 1);
+  const uint64_t size = job.training.batch_size;
+  // Long before the last of these the three have been read.
+  for (uint64_t round = 1; round <= 50; ++round) {
+    directory.AppendSamples("b.csv", static_cast<int>(size), 100 + round);
+    const std::optional<ReadBatch> batch = reading.reader.Take();
+    REQUIRE(batch.has_value());
+    CHECK(batch->after.partitions[0].samples == 0);
+    CHECK(batch->after.partitions[1].samples == round * size);
+  }
+  directory.AppendSamples("a.csv", static_cast<int>(size) - 3, 2);
+  CHECK(reading.reader.Take()->after.partitions[0].samples == size);
+}
+
 TEST_CASE("a partition that appears is taken in, and the stream ends when it is complete",
           "[worker]") {
   const StreamDirectory directory;
