@@ -41,6 +41,7 @@ SHIM = BIN / "crash_shim.so"
 LINES_PER_STEP = 400
 MOST_FURTHER_VERSIONS = 5
 RUN_LIMIT_S = 80
+TELL_EVERY_S = 30
 # How what was not synced may be lost, for each role. The names in the log are the business of the
 # coordinator; a server's machine can lose but the bytes of its own files.
 LOSSES = {"local": ("nothing", "all", "bytes", "zeros", "creations", "renames", "removals"),
@@ -435,8 +436,12 @@ def run_all(kills, jobs, report=lambda line: print(line, file=sys.stderr, flush=
     failures = []
     deaths = collections.Counter()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for kill, (died, problem) in zip(kills, pool.map(run_apart, kills)):
+        told = time.monotonic()
+        for done, (kill, (died, problem)) in enumerate(zip(kills, pool.map(run_apart, kills)), 1):
             deaths[kill.role, kill.lose, kind_of_file(died or "nothing")] += 1
+            if time.monotonic() - told > TELL_EVERY_S:
+                told = time.monotonic()
+                report(f"{done} of {len(kills)} runs, {len(failures)} failed")
             if problem:
                 failures.append((kill, problem))
                 report(f"FAILED at {kill.at} ({died}), losing {kill.lose}, in {kill.role}: "
