@@ -78,10 +78,10 @@ struct FileStreamOptions {
 // Files of lines or messages. A last line without line end is a record only when the stream is
 // complete; so is a last message that is cut off, an empty one. Names that begin with "." or "_"
 // are no partitions; of the others all must be UTF-8, else InvalidArgument. Files may only grow:
-// one that is cut or replaced while it is read is FailedPrecondition. Where blocks are
-// damaged, lines that lie in them are empty records, and so are messages that begin before them; a
-// message that begins in one is DataLoss: where the next one begins cannot be known. `files` and
-// `clock` outlive the stream and its readers, which do not need the stream itself.
+// one that is cut or replaced while it is read is FailedPrecondition. Where blocks
+// are damaged, lines that lie in them are empty records, and so are messages that begin before
+// them; a message that begins in one is DataLoss: where the next one begins cannot be known.
+// `files` and `clock` outlive the stream and its readers, which do not need the stream itself.
 std::unique_ptr<Stream> MakeFileStream(FileSystem& files,
                                        Clock& clock,
                                        const FileStreamOptions& options);

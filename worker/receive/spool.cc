@@ -132,6 +132,10 @@ Status Spool::Find() {
   // Who was killed may not have synced the last of what others will go by from now on.
   for (const uint64_t number : std::span(numbers).last(std::min(numbers.size(), kMostOpen))) {
     FRESHET_RETURN_IF_ERROR(files_.SyncFile(PathOf(number)));
+  }
+  // The newest alone: an older program leaves all of them without checksums, to be read whole.
+  const size_t open = std::min<size_t>(options_.partitions, numbers.size());
+  for (const uint64_t number : std::span(numbers).last(open)) {
     FRESHET_RETURN_IF_ERROR(SumRest(number));
   }
   if (newest > 0) {
@@ -326,13 +330,12 @@ Status Spool::KeepHouse() {
   if (now - synced_at_ >= kSyncEvery) {
     synced_at_ = now;
     FRESHET_RETURN_IF_ERROR(Sync());
-  }
-  if (now - summed_at_ >= kSumsEvery) {
-    summed_at_ = now;
-    FRESHET_RETURN_IF_ERROR(Sync());
-    for (Segment& segment : segments_) {
-      if (segment.sums.blocks() > segment.summed + segment.summed / kSumsAtOnce) {
-        FRESHET_RETURN_IF_ERROR(WriteSums(segment, false));
+    if (now - summed_at_ >= kSumsEvery) {
+      summed_at_ = now;
+      for (Segment& segment : segments_) {
+        if (segment.sums.blocks() > segment.summed + segment.summed / kSumsAtOnce) {
+          FRESHET_RETURN_IF_ERROR(WriteSums(segment, false));
+        }
       }
     }
   }
