@@ -283,6 +283,21 @@ TEST_CASE("a segment for which there is no room leaves nothing behind at each tr
         std::vector<std::string>{".receiver.lock", "000000000001", "_000000000001.from"});
 }
 
+TEST_CASE("of segments without checksums, as older programs leave them, the newest gets them",
+          "[receive]") {
+  const Folder folder;
+  const SpoolOptions options{.directory = folder / "s", .segment_bytes = 100};
+  std::filesystem::create_directories(options.directory);
+  for (const std::string name : {"000000000001", "000000000002", "000000000003"}) {
+    AppendTo(options.directory + "/" + name, "a line\n");
+  }
+  OpenSpool(options);
+  for (const std::string name : {"000000000001", "000000000002", "000000000003"}) {
+    CHECK(std::filesystem::exists(BlockSumsPath(options.directory + "/" + name)) ==
+          (name == "000000000003"));
+  }
+}
+
 TEST_CASE("segments that are ended have checksums, those of a killed process from the next one",
           "[receive]") {
   const Folder folder;
