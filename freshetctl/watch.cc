@@ -1,5 +1,6 @@
 #include "freshetctl/watch.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <string_view>
@@ -19,6 +20,8 @@ constexpr milliseconds kAskEvery{200};
 constexpr milliseconds kAnswerTimeout{2000};
 constexpr milliseconds kLineEvery{1000};
 constexpr milliseconds kRateOver{1000};  // samples/s is a mean over at least this time
+// Sessions that break off while training is waited for: more will not help.
+constexpr uint64_t kMostBrokenSessions = 5;
 
 // Turns the counts seen into samples per second.
 class Rate {
@@ -101,6 +104,20 @@ class Screen {
   std::optional<nanoseconds> shown_at_;
 };
 
+// Training that breaks off as soon as it begins is seen training by chance only.
+class BrokenSessions {
+ public:
+  bool TooMany(const proto::StatusResponse& status) {
+    // A coordinator that was started again counts from 0.
+    before_ = std::min(before_.value_or(status.rewinds()), status.rewinds());
+    return status.phase() == proto::StatusResponse::RECOVERING &&
+           status.rewinds() - *before_ >= kMostBrokenSessions;
+  }
+
+ private:
+  std::optional<uint64_t> before_;  // rewinds that nobody waited for
+};
+
 Status TimedOut(int64_t timeout_ms, const StatusOr<proto::StatusResponse>& status) {
   if (!status.ok()) {
     return DeadlineExceeded(
@@ -159,6 +176,7 @@ Outcome Watch(const Context& context, const Target& target, const WatchOptions& 
   Clock& clock = context.env.clock;
   Screen screen(context, options.quiet);
   Rate rate;
+  BrokenSessions broken;
   const nanoseconds begin = clock.Monotonic();
   while (true) {
     const auto status = coordinator.Call<proto::StatusResponse>(
@@ -171,6 +189,11 @@ Outcome Watch(const Context& context, const Target& target, const WatchOptions& 
     if (status.ok() && options.until && options.until->ReachedBy(*status)) {
       screen.ShowLast(now, status, rate.per_second());
       return {};
+    }
+    if (status.ok() && options.until && options.until->kind == Goal::Kind::kTraining &&
+        broken.TooMany(*status)) {
+      return FailedPrecondition("training begins and breaks off again and again: {}",
+                                status->waiting_for());
     }
     if (options.timeout_ms && now - begin >= milliseconds(*options.timeout_ms)) {
       return TimedOut(*options.timeout_ms, status);

@@ -5,7 +5,7 @@ wire, transforms of features, negative samples left out, bad records kept."""
 import json
 import unittest
 
-from harness import Cluster
+from harness import Cluster, CommandFailed
 from ledger import LEDGER, ledger_of
 from samples import StreamWriter, differing_keys, expected_ledger, make_lines
 from versions import kind, manifests
@@ -199,11 +199,16 @@ class TrainingOptionsTest(unittest.TestCase):
         with Cluster(LEDGER, training, serving=0, workers=1) as cluster:
             writer = StreamWriter(cluster.stream)
             writer.append(make_lines(3000, seed=11))
-            writer.append(["no sample\n"] * 900)
-            writer.finish()
             cluster.start()
+            writer.append(["no sample\n"] * 900)
             status = cluster.wait(lambda s: "no samples" in s["waiting_for"], "the reason")
             self.assertIn("training.max_bad_share", status["waiting_for"])
+
+            cluster.stop()
+            with self.assertRaises(CommandFailed) as failure:
+                cluster.start()
+            self.assertIn("breaks off again and again: worker-0: ", str(failure.exception))
+            self.assertIn("are no samples", str(failure.exception))
 
 
 if __name__ == "__main__":

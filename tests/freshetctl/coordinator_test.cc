@@ -47,6 +47,7 @@ class FakeCoordinator {
           const std::lock_guard lock(mutex);
           status.set_samples(status.samples() + samples_per_ask);
           status.set_version(status.version() + versions_per_ask);
+          status.set_rewinds(status.rewinds() + rewinds_per_ask);
           respond(rpc::MakeMessage(status));
         });
     rpc::HandleTyped<proto::RollbackRequest>(
@@ -132,6 +133,7 @@ class FakeCoordinator {
   proto::RollbackRequest rollback;
   uint64_t samples_per_ask = 0;
   uint64_t versions_per_ask = 0;
+  uint64_t rewinds_per_ask = 0;
   std::string variable;
   std::vector<Key> keys;
   proto::ShrinkResponse shrunk;
@@ -341,6 +343,22 @@ TEST_CASE("watch and wait fail when the time is up, and say how far it came", "[
   }
   CHECK(Run(program, {"wait", "training", "--timeout", "2s"}) == 1);
   CHECK(Contains(program.err, "not reached within 2.0s: coordinator at coordinator: "));
+}
+
+TEST_CASE("waiting for training ends when it breaks off again and again", "[freshetctl]") {
+  Program program;
+  FakeCoordinator coordinator(program);
+  coordinator.status.set_phase(proto::StatusResponse::RECOVERING);
+  coordinator.status.set_waiting_for("worker-0: no such file");
+  coordinator.status.set_rewinds(100);
+  CHECK(Run(program, {"wait", "training", "--timeout", "2s"}) == 1);
+  CHECK(Contains(program.err, "not reached within 2.0s"));
+  coordinator.rewinds_per_ask = 1;
+  CHECK(Run(program, {"wait", "training", "--timeout", "2s"}) == 1);
+  CHECK(Contains(program.err,
+                 "training begins and breaks off again and again: worker-0: no such file"));
+  CHECK(Run(program, {"wait", "finished", "--timeout", "2s"}) == 1);
+  CHECK(Contains(program.err, "not reached within 2.0s"));
 }
 
 TEST_CASE("every goal knows when it is reached", "[freshetctl]") {
