@@ -293,7 +293,7 @@ class Round:
     def say_late(self):
         """What a worker, or a coordinator, of the session before said arrives now."""
         status = self.cluster.status()
-        if status is None:
+        if status is None or status["epoch"] == 0:  # a coordinator that has just been started
             return
         before = status["epoch"] - 1
         if self.chance.random() < 0.5:
