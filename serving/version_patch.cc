@@ -4,11 +4,17 @@
 #include <utility>
 
 namespace freshet::serving {
+namespace {
+
+// Keys ahead of the one that is looked up, whose places in memory are asked for.
+constexpr size_t kAhead = 16;
+
+}  // namespace
 
 void VersionPatch::Add(const PartContents& part) {
   for (const EmbeddingRows& rows : part.embeddings) {
     if (const TouchedKeys::Keys* const touched = touched_.Find(rows.variable)) {
-      AddRows(rows, *touched);
+      AddRows(rows, touched->size());
     }
   }
   for (const DenseTensor& tensor : part.dense) {
@@ -16,8 +22,9 @@ void VersionPatch::Add(const PartContents& part) {
   }
 }
 
-void VersionPatch::AddRows(const EmbeddingRows& rows, const TouchedKeys::Keys& touched) {
+void VersionPatch::AddRows(const EmbeddingRows& rows, size_t touched) {
   auto& [into, places] = rows_[rows.variable];
+  places.reserve(touched);
   into.variable = rows.variable;
   into.dim = rows.dim;
   for (const Key key : rows.tombstones) {
@@ -25,8 +32,8 @@ void VersionPatch::AddRows(const EmbeddingRows& rows, const TouchedKeys::Keys& t
   }
   for (size_t i = 0; i < rows.keys.size(); ++i) {
     const Key key = rows.keys[i];
-    if (!touched.contains(key)) {
-      continue;
+    if (i + kAhead < rows.keys.size()) {
+      places.prefetch(rows.keys[i + kAhead]);
     }
     if (!rows.served.empty() && rows.served[i] == 0) {
       places.erase(key);

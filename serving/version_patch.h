@@ -9,7 +9,7 @@
 namespace freshet::serving {
 
 // What turns the rows of one version into those of another one: put together from all parts of the
-// other, oldest first, which need not have other rows than those of the keys that may differ.
+// other, oldest first, with the rows of the keys that may differ and no others (ReadPart's `only`).
 // Thread-safety: one thread.
 class VersionPatch {
  public:
@@ -29,7 +29,7 @@ class VersionPatch {
     absl::flat_hash_map<Key, size_t> places;
   };
 
-  void AddRows(const EmbeddingRows& rows, const TouchedKeys::Keys& touched);
+  void AddRows(const EmbeddingRows& rows, size_t touched);
 
   TouchedKeys touched_;
   std::map<std::string, Rows> rows_;

@@ -88,17 +88,15 @@ StatusOr<EmbeddingRows> PartReader::ReadKeys(const std::string& variable) {
 }
 
 void PartReader::PickKeys(EmbeddingRows* rows) {
-  const TouchedKeys::Keys* const wanted = only_->Find(rows->variable);
-  const auto wants = [wanted](Key key) { return wanted != nullptr && wanted->contains(key); };
-  picked_.clear();
-  for (uint32_t i = 0; i < rows->keys.size(); ++i) {
-    if (wants(rows->keys[i])) {
-      rows->keys[picked_.size()] = rows->keys[i];
-      picked_.push_back(i);
-    }
+  static const TouchedKeys::Keys kNone;
+  const TouchedKeys::Keys* const found = only_->Find(rows->variable);
+  const TouchedKeys::Keys& wanted = found == nullptr ? kNone : *found;
+  wanted.Pick(rows->keys, &picked_);
+  for (size_t i = 0; i < picked_.size(); ++i) {
+    rows->keys[i] = rows->keys[picked_[i]];
   }
   rows->keys.resize(picked_.size());
-  std::erase_if(rows->tombstones, [&](Key key) { return !wants(key); });
+  std::erase_if(rows->tombstones, [&](Key key) { return !wanted.contains(key); });
 }
 
 StatusOr<EmbeddingRows> PartReader::ReadEmbedding(const std::string& variable) {

@@ -1,7 +1,5 @@
 #include "common/version_log/touched_keys.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "common/version_log/part_file.h"
@@ -11,11 +9,13 @@ namespace freshet {
 void TouchedKeys::Add(const PartContents& part, absl::FunctionRef<bool(Key)> wants) {
   for (const EmbeddingRows& rows : part.embeddings) {
     Keys& keys = keys_[rows.variable];
-    const auto add = [&](const std::vector<Key>& some) {
-      std::copy_if(some.begin(), some.end(), std::inserter(keys, keys.end()), wants);
-    };
-    add(rows.keys);
-    add(rows.tombstones);
+    for (const auto* some : {&rows.keys, &rows.tombstones}) {
+      for (const Key key : *some) {
+        if (wants(key)) {
+          keys.insert(key);
+        }
+      }
+    }
   }
 }
 

@@ -2,9 +2,9 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "common/key.h"
+#include "common/version_log/key_set.h"
 
 namespace freshet {
 
@@ -14,7 +14,7 @@ struct PartContents;
 // Thread-safety: any thread may ask while nobody adds.
 class TouchedKeys {
  public:
-  using Keys = absl::flat_hash_set<Key>;
+  using Keys = KeySet;
 
   Keys& of(const std::string& variable) { return keys_[variable]; }
 
