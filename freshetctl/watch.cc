@@ -1,11 +1,11 @@
 #include "freshetctl/watch.h"
 
-#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <string_view>
 #include <vector>
 
+#include "common/cluster/broken_sessions.h"
 #include "freshetctl/coordinator_client.h"
 #include "freshetctl/format.h"
 #include "freshetctl/status_text.h"
@@ -20,8 +20,6 @@ constexpr milliseconds kAskEvery{200};
 constexpr milliseconds kAnswerTimeout{2000};
 constexpr milliseconds kLineEvery{1000};
 constexpr milliseconds kRateOver{1000};  // samples/s is a mean over at least this time
-// Sessions that break off while training is waited for: more will not help.
-constexpr uint64_t kMostBrokenSessions = 5;
 
 // Turns the counts seen into samples per second.
 class Rate {
@@ -104,18 +102,18 @@ class Screen {
   std::optional<nanoseconds> shown_at_;
 };
 
-// Training that breaks off as soon as it begins is seen training by chance only.
-class BrokenSessions {
+// Training that breaks off as soon as it begins is seen by chance only: it must be seen twice in
+// one epoch.
+class SteadyTraining {
  public:
-  bool TooMany(const proto::StatusResponse& status) {
-    // A coordinator that was started again counts from 0.
-    before_ = std::min(before_.value_or(status.rewinds()), status.rewinds());
-    return status.phase() == proto::StatusResponse::RECOVERING &&
-           status.rewinds() - *before_ >= kMostBrokenSessions;
+  bool Has(const proto::StatusResponse& status) {
+    const bool again = epoch_ == status.epoch();
+    epoch_ = status.epoch();
+    return again || status.phase() == proto::StatusResponse::FINISHED;
   }
 
  private:
-  std::optional<uint64_t> before_;  // rewinds that nobody waited for
+  std::optional<uint64_t> epoch_;  // in which training was seen last
 };
 
 Status TimedOut(int64_t timeout_ms, const StatusOr<proto::StatusResponse>& status) {
@@ -176,7 +174,9 @@ Outcome Watch(const Context& context, const Target& target, const WatchOptions& 
   Clock& clock = context.env.clock;
   Screen screen(context, options.quiet);
   Rate rate;
+  SteadyTraining steady;
   BrokenSessions broken;
+  const bool for_training = options.until && options.until->kind == Goal::Kind::kTraining;
   const nanoseconds begin = clock.Monotonic();
   while (true) {
     const auto status = coordinator.Call<proto::StatusResponse>(
@@ -186,12 +186,13 @@ Outcome Watch(const Context& context, const Target& target, const WatchOptions& 
       rate.Observe(now, status->samples());
     }
     screen.Show(now, status, rate.per_second());
-    if (status.ok() && options.until && options.until->ReachedBy(*status)) {
+    const bool reached = status.ok() && options.until && options.until->ReachedBy(*status) &&
+                         (!for_training || steady.Has(*status));
+    if (reached) {
       screen.ShowLast(now, status, rate.per_second());
       return {};
     }
-    if (status.ok() && options.until && options.until->kind == Goal::Kind::kTraining &&
-        broken.TooMany(*status)) {
+    if (for_training && status.ok() && broken.TooMany(*status)) {
       return FailedPrecondition("training begins and breaks off again and again: {}",
                                 status->waiting_for());
     }

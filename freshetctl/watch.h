@@ -27,8 +27,9 @@ struct WatchOptions {
 };
 
 // Shows the cluster live: in a terminal a block that is drawn again, else a line a second. Ends
-// when the goal is reached; an error when the time is up, or when training is waited for and breaks
-// off again and again. A coordinator that does not answer is asked again: it may be about to start.
+// when the goal is reached, training by two looks; an error when the time is up, or when training
+// is waited for and breaks off again and again. A coordinator that does not answer is asked again:
+// it may be about to start.
 Outcome Watch(const Context& context, const Target& target, const WatchOptions& options);
 
 }  // namespace freshet::freshetctl

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "common/cluster/broken_sessions.h"
 #include "common/process/process.h"
 #include "local/local_cluster.h"
 #include "local/local_transport.h"
@@ -51,11 +52,12 @@ void Print(const std::string& line) {
   std::fflush(stdout);
 }
 
-// Until a signal comes, or the run is done if that is what was asked for. The end has a line of its
-// own, so that what is printed last is how it ended.
-void Report(const Flags& flags, Progress* progress) {
+// Until a signal comes, or, if that is what was asked for, the run is done or cannot get on. The
+// end has a line of its own, so that what is printed last is how it ended.
+Status Report(const Flags& flags, Progress* progress) {
   const auto look_every = flags.until_finished ? kLookForEndEvery : kReportEvery;
   std::chrono::milliseconds to_next_report{0};
+  BrokenSessions broken;
   do {
     const auto status = progress->Ask();
     const bool done = flags.until_finished && status.ok() && AllDone(*status);
@@ -65,9 +67,14 @@ void Report(const Flags& flags, Progress* progress) {
       to_next_report = kReportEvery - look_every;
     }
     if (done) {
-      return;
+      return absl::OkStatus();
+    }
+    if (flags.until_finished && status.ok() && broken.TooMany(*status)) {
+      return FailedPrecondition("training begins and breaks off again and again: {}",
+                                status->waiting_for());
     }
   } while (!WaitForStopSignalFor(look_every));
+  return absl::OkStatus();
 }
 
 int Run(const Flags& flags) {
@@ -89,7 +96,10 @@ int Run(const Flags& flags) {
     Print(fmt::format("{} answers on http://{}", name, address));
   }
   Progress progress(*transport, (*cluster)->coordinator());
-  Report(flags, &progress);
+  if (const Status status = Report(flags, &progress); !status.ok()) {
+    std::fprintf(stderr, "freshet-local: %s\n", MessageOf(status).c_str());
+    return kExitFailure;
+  }
   return kExitOk;
 }
 

@@ -440,7 +440,7 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
   const ConfigSection training = root.Section("training");
   ReadTraining(file, training, &job.training);
   if (job.training.passes > 1 && job.stream.follow) {
-    training.Fail("passes", "a stream that is followed has no second pass");
+    training.Fail("passes", "has no meaning for a stream that is followed: it has no second pass");
   }
   ReadEvaluation(file, root.Section("evaluation"), slots, &job.evaluation);
   if (job.training.early_stopping.has_value()) {
@@ -476,8 +476,12 @@ StatusOr<JobConfig> ReadJobConfig(ConfigFile& file) {
 }
 
 StatusOr<JobConfig> LoadJobConfig(FileSystem& files, const std::string& path) {
-  FRESHET_ASSIGN_OR_RETURN(const auto file, ConfigFile::Load(files, path));
-  return ReadJobConfig(*file);
+  const auto file = ConfigFile::Load(files, path);
+  if (absl::IsNotFound(file.status())) {
+    return InvalidArgument("worker.job: {}", MessageOf(file.status()));
+  }
+  FRESHET_RETURN_IF_ERROR(file.status());
+  return ReadJobConfig(**file);
 }
 
 }  // namespace freshet

@@ -45,6 +45,25 @@ class LocalTest(unittest.TestCase):
             wrong = differing_keys(ledger_of(cluster), expected_ledger(cluster.stream))
             self.assertEqual(wrong, {})
 
+    def test_a_run_that_cannot_get_to_its_end_fails(self):
+        training = "training: {batch_size: 64, max_bad_share: 0.1}"
+        with Cluster(LEDGER, training, serving=0, follow=False) as cluster:
+            writer = StreamWriter(cluster.stream)
+            writer.append(make_lines(3000, seed=11))
+            writer.append(["no sample\n"] * 900)
+            done = run(BIN / "freshet-local", "--config", cluster.config, "--until-finished",
+                       check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("breaks off again and again: worker-", done.stderr)
+            self.assertIn("are no samples", done.stderr)
+
+    def test_a_missing_worker_config_is_a_wrong_config(self):
+        with Cluster(LEDGER) as cluster:
+            (cluster.folder / "job.yaml").unlink()
+            done = run(BIN / "freshet-local", "--config", cluster.config, check=False)
+            self.assertEqual(done.returncode, 78)
+            self.assertIn("worker.job: open ", done.stderr)
+
     def test_a_wrong_config_is_named(self):
         with Cluster("model: {kind: nonsense}") as cluster:
             done = run(BIN / "freshet-local", "--config", cluster.config, check=False)

@@ -48,6 +48,7 @@ class FakeCoordinator {
           status.set_samples(status.samples() + samples_per_ask);
           status.set_version(status.version() + versions_per_ask);
           status.set_rewinds(status.rewinds() + rewinds_per_ask);
+          status.set_epoch(status.epoch() + epochs_per_ask);
           respond(rpc::MakeMessage(status));
         });
     rpc::HandleTyped<proto::RollbackRequest>(
@@ -134,6 +135,7 @@ class FakeCoordinator {
   uint64_t samples_per_ask = 0;
   uint64_t versions_per_ask = 0;
   uint64_t rewinds_per_ask = 0;
+  uint64_t epochs_per_ask = 0;
   std::string variable;
   std::vector<Key> keys;
   proto::ShrinkResponse shrunk;
@@ -359,6 +361,18 @@ TEST_CASE("waiting for training ends when it breaks off again and again", "[fres
                  "training begins and breaks off again and again: worker-0: no such file"));
   CHECK(Run(program, {"wait", "finished", "--timeout", "2s"}) == 1);
   CHECK(Contains(program.err, "not reached within 2.0s"));
+}
+
+TEST_CASE("training that is seen once in each epoch has not been reached", "[freshetctl]") {
+  Program program;
+  FakeCoordinator coordinator(program);
+  coordinator.epochs_per_ask = 1;
+  CHECK(Run(program, {"wait", "training", "--timeout", "2s"}) == 1);
+  coordinator.epochs_per_ask = 0;
+  CHECK(Run(program, {"wait", "training", "--timeout", "2s"}) == 0);
+  coordinator.epochs_per_ask = 1;
+  coordinator.status.set_phase(proto::StatusResponse::FINISHED);
+  CHECK(Run(program, {"wait", "training", "--timeout", "2s"}) == 0);
 }
 
 TEST_CASE("every goal knows when it is reached", "[freshetctl]") {
