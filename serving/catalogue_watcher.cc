@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "serving/catalogue.h"
+#include "serving/score_requests.h"
 
 namespace freshet::serving {
 
@@ -33,7 +34,7 @@ Status CatalogueWatcher::Load() {
   metrics_.catalogue_loads.Increment();
   spdlog::info("catalogue read path={} items={}", settings_.path, catalogue->size());
   store_.SetCatalogue(std::move(catalogue));
-  metrics_.items.Set(static_cast<double>(store_.current().index().size()));
+  metrics_.items.Set(static_cast<double>(RecommendableItems(store_.current()).value_or(0)));
   problem_.clear();
   return absl::OkStatus();
 }

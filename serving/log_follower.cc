@@ -7,6 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include "serving/score_requests.h"
+
 namespace freshet::serving {
 namespace {
 
@@ -245,7 +247,7 @@ void LogFollower::Served(const proto::Manifest& manifest, std::chrono::nanosecon
   metrics_.version.Set(static_cast<double>(snapshot.facts().version.value()));
   metrics_.rows.Set(static_cast<double>(snapshot.weights().rows()));
   metrics_.bytes.Set(static_cast<double>(snapshot.weights().bytes()));
-  metrics_.items.Set(static_cast<double>(snapshot.index().size()));
+  metrics_.items.Set(static_cast<double>(RecommendableItems(snapshot).value_or(0)));
   Log().info("serving version={} kind={} content={} rows={} seconds={:.4f}",
              snapshot.facts().version.value(),
              proto::Manifest::Kind_Name(manifest.kind()),

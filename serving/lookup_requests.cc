@@ -165,10 +165,12 @@ void WriteFields(const Schema& schema, proto::Slot::Side side, JsonWriter* json)
 }
 
 void WriteItems(const Snapshot& snapshot, JsonWriter* json) {
+  const StatusOr<size_t> items = RecommendableItems(snapshot);
   json->BeginObject();
-  json->Key("count").Uint(snapshot.index().size());
-  if (!snapshot.has_items()) {
-    json->Key("problem").String(snapshot.items_problem());
+  json->Key("count").Uint(items.ok() ? *items : 0);
+  if (!items.ok()) {
+    json->Key("problem").String(snapshot.has_items() ? MessageOf(items.status())
+                                                     : snapshot.items_problem());
   }
   json->EndObject();
 }

@@ -230,6 +230,12 @@ StatusOr<std::string> Recall(const Snapshot& snapshot, std::string_view body) {
   return json.Take();
 }
 
+StatusOr<size_t> RecommendableItems(const Snapshot& snapshot) {
+  FRESHET_RETURN_IF_ERROR(CheckItems(snapshot));  // also before the first version
+  FRESHET_RETURN_IF_ERROR(CheckRecommend(snapshot));
+  return snapshot.items()->size();
+}
+
 StatusOr<std::string> Recommend(const Snapshot& snapshot, std::string_view body) {
   FRESHET_RETURN_IF_ERROR(CheckRecommend(snapshot));
   FRESHET_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(body));

@@ -19,6 +19,9 @@ StatusOr<std::string> Predict(const Snapshot& snapshot, std::string_view body);
 StatusOr<std::string> Recall(const Snapshot& snapshot, std::string_view body);
 StatusOr<std::string> Recommend(const Snapshot& snapshot, std::string_view body);
 
+// How many items Recommend chooses from; an error that says why there are none to choose from.
+StatusOr<size_t> RecommendableItems(const Snapshot& snapshot);
+
 // "version", and of a rollback "restores": what every answer begins with.
 void WriteVersion(const VersionFacts& facts, JsonWriter* json);
 

@@ -235,6 +235,20 @@ TEST_CASE("the model says which fields a request may have", "[serving]") {
   CHECK(answer["items"]["count"].GetUint64() == 30);
 }
 
+TEST_CASE("the model says how many items can be recommended, or why none", "[serving]") {
+  Served deep("deepfm");
+  const auto of_deep = deep.node.GetJson("/v1/model");
+  CHECK(of_deep["items"]["count"].GetUint64() == 30);
+  CHECK(!of_deep["items"].HasMember("problem"));
+  CHECK(deep.node.metrics.items.Value() == 30.0);
+  Served lr("lr");
+  const auto of_lr = lr.node.GetJson("/v1/model");
+  CHECK(of_lr["items"]["count"].GetUint64() == 0);
+  CHECK(std::string(of_lr["items"]["problem"].GetString()).find("ranks all items alike") !=
+        std::string::npos);
+  CHECK(lr.node.metrics.items.Value() == 0.0);
+}
+
 TEST_CASE("versions are listed newest first, with what was refused", "[serving]") {
   Served served;
   served.log.Damage(served.log.Delta(RandomRows(2), 0.5F));
