@@ -11,13 +11,14 @@
 #include "coordinator/control.h"
 #include "coordinator/log.h"
 #include "coordinator/rollback.h"
+#include "coordinator/scores.h"
 #include "proto/ps.pb.h"
 
 namespace freshet::coordinator {
 namespace {
 
 constexpr char kNoRule[] =
-    "no rule of eviction is set, so no row can go: see the settings of eviction and capacity in "
+    "no rule of eviction is set, so no row can go: see the settings of eviction in "
     "the worker config";
 
 Status CheckForget(const proto::ModelSpec& model, const ForgetAsk& ask) {
@@ -121,6 +122,7 @@ Status Control::RollBack(VersionId target, const RollbackChanges& changes) {
   for (const proto::SkipRule& rule : committed->skips()) {
     text += ", skips " + rule.text();
   }
+  KeepScores(context_, *committed);
   Record("rolled_back", text, committed->version());
   serving_.Tell(VersionId(committed->version()));
   board_.Update([&](Progress& progress) {

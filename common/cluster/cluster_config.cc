@@ -154,7 +154,7 @@ void ReadHook(const ConfigSection& section, HookSettings* hook) {
     section.Fail("on", "must name at least one kind of event (docs/events.md)");
   }
   if (hook->command.empty() == hook->url.empty()) {
-    section.Fail("on", "needs either 'command' or 'url' beside it");
+    section.Fail("on", "needs one of 'command' and 'url' beside it, and not both");
   }
   if (!hook->url.empty() && hook->url.rfind("http://", 0) != 0) {
     section.Fail("url", "must begin with http://");
