@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "common/cluster/cluster_ports.h"
+#include "common/cluster/event_kinds.h"
 #include "common/config/config_file.h"
 #include "common/config/delimited.h"
 
@@ -152,6 +153,9 @@ void ReadHook(const ConfigSection& section, HookSettings* hook) {
   section.Optional("url", &hook->url);
   if (hook->on.empty()) {
     section.Fail("on", "must name at least one kind of event (docs/events.md)");
+  }
+  if (const Status known = CheckEventKinds(hook->on); !known.ok()) {
+    section.Fail("on", MessageOf(known));
   }
   if (hook->command.empty() == hook->url.empty()) {
     section.Fail("on", "needs one of 'command' and 'url' beside it, and not both");

@@ -90,6 +90,15 @@ TEST_CASE("what happens can be asked for, by kind and from an event on", "[coord
   CHECK(get("/events", "kind=rolled_back&limit=1").body.find("rolled_back version=2") !=
         std::string::npos);
   CHECK(get("/events", "limit=x").status == 400);
+  const auto unknown = get("/events", "kind=rolled_bock");
+  CHECK(unknown.status == 400);
+  CHECK(unknown.body.find("no event is of kind 'rolled_bock'; did you mean 'rolled_back'?") !=
+        std::string::npos);
+  request.add_kinds("rolled_bock");
+  const auto channel = cluster.transport->Connect(FakeCluster::kAddress);
+  const auto asked = rpc::CallAndWait<proto::EventsResponse>(
+      *channel, rpc::Method::kEvents, request, std::chrono::seconds(60));
+  CHECK(absl::IsInvalidArgument(asked.status()));
 }
 
 std::string FileText(const std::string& path) {

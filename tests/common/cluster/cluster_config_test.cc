@@ -156,6 +156,15 @@ TEST_CASE("values out of range are told with what would be right", "[cluster]") 
         "/etc/freshet/c.yaml:8: 'id_column' is missing in 'serving.catalogue'");
 }
 
+TEST_CASE("a hook for events that never happen is an error", "[cluster]") {
+  CHECK(Errors("cluster: {run_dir: r, log_dir: l}\n"
+               "worker: {job: j}\n"
+               "coordinator:\n"
+               "  hooks: [{on: [served, versoin_committed], command: \"true\"}]\n") ==
+        "/etc/freshet/c.yaml:4: 'on' no event is of kind 'versoin_committed'; did you mean "
+        "'version_committed'?");
+}
+
 TEST_CASE("there are partitions for every owner thread", "[cluster]") {
   CHECK(Errors("cluster: {run_dir: r, log_dir: l, partitions: 7}\n"
                "ps: {count: 4, owner_threads: 2}\n"

@@ -4,6 +4,7 @@
 #include <regex>
 
 #include "common/cluster/cluster_config.h"
+#include "common/cluster/event_kinds.h"
 #include "common/config/config_file.h"
 #include "common/job/job_config.h"
 
@@ -117,6 +118,14 @@ TEST_CASE("the quickstart runs where it is told to", "[job][docs]") {
     }
   }
   ::unsetenv("FRESHET_RUN_DIR");
+}
+
+TEST_CASE("each kind of event is documented", "[job][docs]") {
+  const std::string page = ReadSource("docs/events.md");
+  for (const std::string& kind : freshet::EventKinds()) {
+    INFO(kind);
+    CHECK(page.find('`' + kind + '`') != std::string::npos);
+  }
 }
 
 TEST_CASE("each example in the documentation loads, and each key is documented", "[job][docs]") {
