@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "serving/catalogue.h"
-#include "serving/score_requests.h"
+#include "serving/recommendable.h"
 
 namespace freshet::serving {
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-#include "serving/score_requests.h"
+#include "serving/recommendable.h"
 
 namespace freshet::serving {
 namespace {

@@ -167,10 +167,9 @@ void WriteFields(const Schema& schema, proto::Slot::Side side, JsonWriter* json)
 void WriteItems(const Snapshot& snapshot, JsonWriter* json) {
   const StatusOr<size_t> items = RecommendableItems(snapshot);
   json->BeginObject();
-  json->Key("count").Uint(items.ok() ? *items : 0);
+  json->Key("count").Uint(items.value_or(0));
   if (!items.ok()) {
-    json->Key("problem").String(snapshot.has_items() ? MessageOf(items.status())
-                                                     : snapshot.items_problem());
+    json->Key("problem").String(MessageOf(items.status()));
   }
   json->EndObject();
 }

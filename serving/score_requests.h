@@ -4,6 +4,7 @@
 
 #include "common/status.h"
 #include "serving/json_writer.h"
+#include "serving/recommendable.h"
 #include "serving/snapshot.h"
 
 // The requests that score items. Each takes a request's body and gives the answer's, from one
@@ -11,16 +12,13 @@
 // Errors: InvalidArgument for the request; FailedPrecondition if there are no items to recommend.
 namespace freshet::serving {
 
-// Of a request: lists are refused above, so that one request cannot hold a thread for long.
-inline constexpr size_t kMostCandidates = 10'000;
+// Of a request, as kMostCandidates: lists are refused above, so that one request cannot hold a
+// thread for long.
 inline constexpr size_t kMostExcluded = 100'000;
 
 StatusOr<std::string> Predict(const Snapshot& snapshot, std::string_view body);
 StatusOr<std::string> Recall(const Snapshot& snapshot, std::string_view body);
 StatusOr<std::string> Recommend(const Snapshot& snapshot, std::string_view body);
-
-// How many items Recommend chooses from; an error that says why there are none to choose from.
-StatusOr<size_t> RecommendableItems(const Snapshot& snapshot);
 
 // "version", and of a rollback "restores": what every answer begins with.
 void WriteVersion(const VersionFacts& facts, JsonWriter* json);
