@@ -23,8 +23,11 @@ void VersionPatch::Add(const PartContents& part) {
 }
 
 void VersionPatch::AddRows(const EmbeddingRows& rows, size_t touched) {
-  auto& [into, places] = rows_[rows.variable];
-  places.reserve(touched);
+  const auto [of_variable, is_first] = rows_.try_emplace(rows.variable);
+  auto& [into, places] = of_variable->second;
+  if (is_first) {
+    places.reserve(touched);
+  }
   into.variable = rows.variable;
   into.dim = rows.dim;
   for (const Key key : rows.tombstones) {

@@ -88,15 +88,19 @@ StatusOr<EmbeddingRows> PartReader::ReadKeys(const std::string& variable) {
 }
 
 void PartReader::PickKeys(EmbeddingRows* rows) {
-  static const TouchedKeys::Keys kNone;
-  const TouchedKeys::Keys* const found = only_->Find(rows->variable);
-  const TouchedKeys::Keys& wanted = found == nullptr ? kNone : *found;
-  wanted.Pick(rows->keys, &picked_);
+  const TouchedKeys::Keys* const wanted = only_->Find(rows->variable);
+  if (wanted == nullptr) {
+    picked_.clear();
+    rows->keys.clear();
+    rows->tombstones.clear();
+    return;
+  }
+  wanted->Pick(rows->keys, &picked_);
   for (size_t i = 0; i < picked_.size(); ++i) {
     rows->keys[i] = rows->keys[picked_[i]];
   }
   rows->keys.resize(picked_.size());
-  std::erase_if(rows->tombstones, [&](Key key) { return !wanted.contains(key); });
+  std::erase_if(rows->tombstones, [&](Key key) { return !wanted->contains(key); });
 }
 
 StatusOr<EmbeddingRows> PartReader::ReadEmbedding(const std::string& variable) {
