@@ -18,8 +18,8 @@ namespace freshet::coordinator {
 namespace {
 
 constexpr char kNoRule[] =
-    "no rule of eviction is set, so no row can go: see the settings of eviction in "
-    "the worker config";
+    "no rule of eviction is set, so no row can go: see the settings of eviction in the worker "
+    "config";
 
 Status CheckForget(const proto::ModelSpec& model, const ForgetAsk& ask) {
   FRESHET_RETURN_IF_ERROR(FindEmbeddingVariable(model, ask.request.variable()).status());
@@ -122,9 +122,9 @@ Status Control::RollBack(VersionId target, const RollbackChanges& changes) {
   for (const proto::SkipRule& rule : committed->skips()) {
     text += ", skips " + rule.text();
   }
-  KeepScores(context_, *committed);
   Record("rolled_back", text, committed->version());
   serving_.Tell(VersionId(committed->version()));
+  KeepScores(context_, *committed);
   board_.Update([&](Progress& progress) {
     progress.version = committed->version();
     progress.event_time_watermark_ms = committed->event_time_watermark_ms();

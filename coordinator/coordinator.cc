@@ -6,7 +6,6 @@
 #include <charconv>
 #include <utility>
 
-#include "common/cluster/event_kinds.h"
 #include "common/rpc/typed.h"
 #include "coordinator/model_check.h"
 #include "coordinator/status.h"
@@ -48,7 +47,6 @@ StatusOr<EventsQuery> ParseEventsQuery(const std::string& text) {
       query.kinds.push_back(value);
     }
   }
-  FRESHET_RETURN_IF_ERROR(CheckEventKinds(query.kinds));
   return query;
 }
 
@@ -229,13 +227,9 @@ void Coordinator::HandleEvents() {
       *server_,
       rpc::Method::kEvents,
       [this](const proto::EventsRequest& request, const Buffer& /*body*/, rpc::Responder respond) {
-        const std::vector<std::string> kinds(request.kinds().begin(), request.kinds().end());
-        if (const Status known = CheckEventKinds(kinds); !known.ok()) {
-          respond(known);
-          return;
-        }
-        const auto events = events_.Query(
-            request.after(), kinds, request.limit() == 0 ? kMostEvents : request.limit());
+        const auto events = events_.Query(request.after(),
+                                          {request.kinds().begin(), request.kinds().end()},
+                                          request.limit() == 0 ? kMostEvents : request.limit());
         if (!events.ok()) {
           respond(events.status());
           return;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/cluster/event_kinds.h"
 #include "common/utf8.h"
 #include "coordinator/log.h"
 
@@ -32,6 +33,7 @@ void EventLog::Record(const std::string& kind, uint64_t version, const std::stri
 StatusOr<std::vector<Event>> EventLog::Query(uint64_t after,
                                              const std::vector<std::string>& kinds,
                                              size_t limit) const {
+  FRESHET_RETURN_IF_ERROR(CheckEventKinds(kinds));
   return after == 0 ? store_.NewestEvents(limit, Wanted(kinds)) : After(after, kinds, limit);
 }
 

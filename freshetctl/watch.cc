@@ -192,9 +192,8 @@ Outcome Watch(const Context& context, const Target& target, const WatchOptions& 
       screen.ShowLast(now, status, rate.per_second());
       return {};
     }
-    if (for_training && status.ok() && broken.TooMany(*status)) {
-      return FailedPrecondition("training begins and breaks off again and again: {}",
-                                status->waiting_for());
+    if (for_training && status.ok()) {
+      FRESHET_RETURN_IF_ERROR(broken.Check(*status));
     }
     if (options.timeout_ms && now - begin >= milliseconds(*options.timeout_ms)) {
       return TimedOut(*options.timeout_ms, status);

@@ -69,9 +69,8 @@ Status Report(const Flags& flags, Progress* progress) {
     if (done) {
       return absl::OkStatus();
     }
-    if (flags.until_finished && status.ok() && broken.TooMany(*status)) {
-      return FailedPrecondition("training begins and breaks off again and again: {}",
-                                status->waiting_for());
+    if (flags.until_finished && status.ok()) {
+      FRESHET_RETURN_IF_ERROR(broken.Check(*status));
     }
   } while (!WaitForStopSignalFor(look_every));
   return absl::OkStatus();

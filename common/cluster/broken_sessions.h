@@ -1,8 +1,8 @@
 #pragma once
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 
+#include "common/status.h"
 #include "proto/control.pb.h"
 
 namespace freshet {
@@ -11,16 +11,21 @@ namespace freshet {
 // is wrong will not mend itself. Thread-safety: one thread.
 class BrokenSessions {
  public:
-  // To be asked with each status of the coordinator that was seen. True in a moment in which
-  // waiting_for has the reason.
-  bool TooMany(const proto::StatusResponse& status) {
+  // To be asked with each status of the coordinator that was seen. FailedPrecondition, with the
+  // reason, once there were too many: by then the coordinator waits long enough between two
+  // sessions for the reason to be seen.
+  Status Check(const proto::StatusResponse& status) {
     const uint64_t rewinds = status.rewinds();
     // A version is progress; and a coordinator that was started again counts from 0.
     if (!before_ || status.version() != version_ || rewinds < *before_) {
       before_ = rewinds;
       version_ = status.version();
     }
-    return status.phase() == proto::StatusResponse::RECOVERING && rewinds - *before_ >= kMost;
+    if (status.phase() != proto::StatusResponse::RECOVERING || rewinds - *before_ < kMost) {
+      return absl::OkStatus();
+    }
+    return FailedPrecondition("training begins and breaks off again and again: {}",
+                              status.waiting_for());
   }
 
  private:

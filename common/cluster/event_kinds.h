@@ -1,39 +1,15 @@
 #pragma once
-#include <algorithm>
 #include <string>
 #include <vector>
 
-#include "common/config/nearest.h"
 #include "common/status.h"
 
 namespace freshet {
 
 // What a coordinator records; docs/events.md tells what each means.
-inline const std::vector<std::string>& EventKinds() {
-  static const std::vector<std::string> kinds = {"base_caught_up", "base_found",
-                                                 "base_refused",   "base_taken_in",
-                                                 "compacted",      "compaction_failed",
-                                                 "cut_failed",     "early_stopped",
-                                                 "edit",           "epoch",
-                                                 "finished",       "recovery_failed",
-                                                 "refused",        "rejected",
-                                                 "remove_failed",  "removed",
-                                                 "rewind",         "rollback_failed",
-                                                 "rolled_back",    "served",
-                                                 "validated",      "version_committed",
-                                                 "watermark"};
-  return kinds;
-}
+const std::vector<std::string>& EventKinds();
 
 // InvalidArgument for a kind that no event ever has: who waits for it would wait for ever.
-inline Status CheckEventKinds(const std::vector<std::string>& kinds) {
-  const std::vector<std::string>& known = EventKinds();
-  for (const std::string& kind : kinds) {
-    if (std::find(known.begin(), known.end(), kind) == known.end()) {
-      return InvalidArgument("no event is of kind '{}'; {}", kind, Suggestion(kind, known));
-    }
-  }
-  return absl::OkStatus();
-}
+Status CheckEventKinds(const std::vector<std::string>& kinds);
 
 }  // namespace freshet

@@ -1,7 +1,9 @@
 // Checks docs/configuration.md and examples/ against what the code reads.
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <filesystem>
 #include <regex>
+#include <set>
 
 #include "common/cluster/cluster_config.h"
 #include "common/cluster/event_kinds.h"
@@ -120,7 +122,17 @@ TEST_CASE("the quickstart runs where it is told to", "[job][docs]") {
   ::unsetenv("FRESHET_RUN_DIR");
 }
 
-TEST_CASE("each kind of event is documented", "[job][docs]") {
+TEST_CASE("each kind of event that is recorded is known, and documented", "[job][docs]") {
+  const std::regex record(R"re(Record\(\s*"([a-z_]+)")re");
+  std::set<std::string> recorded;
+  for (const auto& file : std::filesystem::directory_iterator(FRESHET_SOURCE_DIR "/coordinator")) {
+    const std::string source = ReadSource("coordinator/" + file.path().filename().string());
+    for (std::sregex_iterator at(source.begin(), source.end(), record), end; at != end; ++at) {
+      recorded.insert((*at)[1]);
+    }
+  }
+  const std::vector<std::string>& known = freshet::EventKinds();
+  CHECK(recorded == std::set<std::string>(known.begin(), known.end()));
   const std::string page = ReadSource("docs/events.md");
   for (const std::string& kind : freshet::EventKinds()) {
     INFO(kind);
